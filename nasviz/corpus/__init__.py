@@ -1,0 +1,1 @@
+"""Text: files, named corpora, byte-level BPE, memory-mapped tokens."""

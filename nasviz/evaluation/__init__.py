@@ -1,0 +1,1 @@
+"""Scoring text and measuring real time, in torch."""

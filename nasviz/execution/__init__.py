@@ -1,0 +1,1 @@
+"""Who runs trials: the warm worker process."""

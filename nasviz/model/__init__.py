@@ -1,0 +1,1 @@
+"""The transformer in torch: forward, generation, export."""

@@ -1,0 +1,1 @@
+"""Records in, Bokeh figures out; no state, no mathematics."""

@@ -1,0 +1,1 @@
+"""How good a candidate is, and how sure we are: records, bits per byte, the prior."""

@@ -1,0 +1,1 @@
+"""What can be chosen: architectures, inference policies, and spaces of both. Ground floor."""

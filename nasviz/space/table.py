@@ -1,0 +1,166 @@
+"""`CandidateTable`: many candidates as columns, for a million at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasviz.errors import InputError
+from nasviz.space.architecture import (
+    DERIVED,
+    GATED,
+    NAMES,
+    REQUIRED,
+    Architecture,
+    gated_d_ff,
+    plain_d_ff,
+)
+from nasviz.space.candidate import Candidate
+from nasviz.space.fields import FIELDS, TRAINING_FIELDS, Field, Value, field_named
+
+Column = NDArray[Any]
+TRAINING_NAMES = tuple(field.name for field in TRAINING_FIELDS)
+
+
+class CandidateTable:
+    """Many candidates, a column each field: shape `(n,)`, or `(1,)` where all rows share it.
+
+    Choices are stored as codes: the index into the catalogue's `choices` of the field. Besides an
+    architecture's fields a table may hold training settings (`learning_rate`, …).
+
+    `table["d_model"]` has shape `(n,)`; `table.columns["d_model"]` may be the compact `(1,)`.
+    """
+
+    def __init__(self, columns: Mapping[str, Column], length: int) -> None:
+        self.columns: Mapping[str, Column] = MappingProxyType(dict(columns))
+        self._length = length
+
+    @classmethod
+    def from_columns(cls, given: Mapping[str, Any], length: int | None = None) -> CandidateTable:
+        """Return a table from columns, sequences or single values; the rest gets its defaults.
+
+        Choices may be names or codes. Raises `InputError` for unknown or missing fields and for
+        columns of unequal length; sizes that don't fit each other are the search space's to check.
+        """
+        columns = {name: encode_column(field_named(name), value) for name, value in given.items()}
+        missing = [name for name in REQUIRED if name not in columns]
+        if missing:
+            raise InputError(f"the table lacks {', '.join(missing)}")
+        lengths = {len(column) for column in columns.values()} - {1}
+        if length is not None:
+            lengths |= {length}
+        if len(lengths) > 1:
+            raise InputError(f"columns of unequal length: {sorted(lengths)}")
+        _fill_defaults(columns)
+        ordered = {name: columns[name] for name in FIELDS if name in columns}
+        return cls(ordered, lengths.pop() if lengths else 1)
+
+    @classmethod
+    def of(cls, candidates: Iterable[Candidate | Architecture]) -> CandidateTable:
+        """Return a table with one row a candidate, in order."""
+        rows = [each.architecture if isinstance(each, Candidate) else each for each in candidates]
+        return cls.from_columns(
+            {name: [getattr(row, name) for row in rows] for name in NAMES}, length=len(rows)
+        )
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[CandidateTable]) -> CandidateTable:
+        """Return the rows of all `tables`, which must have the same columns."""
+        names = set(tables[0].columns)
+        for table in tables:
+            if set(table.columns) != names:
+                raise InputError(f"tables differ in {sorted(set(table.columns) ^ names)}")
+        columns = {
+            name: np.concatenate([table[name] for table in tables]) for name in tables[0].columns
+        }
+        return cls(columns, sum(len(table) for table in tables))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, name: str) -> Column:
+        """Return the column of that field, shape `(n,)` (a view where all rows share a value)."""
+        if name not in self.columns:
+            field_named(name)
+            raise InputError(f"this table has no column {name!r}")
+        return np.broadcast_to(self.columns[name], (self._length,))
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return (self.row(index) for index in range(self._length))
+
+    def row(self, index: int) -> Candidate:
+        """Return the candidate in row `index`."""
+        values = {name: self._value(name, index) for name in NAMES}
+        return Candidate(Architecture(**values))
+
+    def training_settings(self, index: int) -> dict[str, Value]:
+        """Return the training settings that this table searches, for row `index`."""
+        return {name: self._value(name, index) for name in TRAINING_NAMES if name in self.columns}
+
+    def take(self, indices: Any) -> CandidateTable:
+        """Return the rows at `indices` (integers, or a mask of shape `(n,)`)."""
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool:
+            chosen = np.flatnonzero(chosen)
+        columns = {
+            name: column if len(column) == 1 else column[chosen]
+            for name, column in self.columns.items()
+        }
+        return CandidateTable(columns, len(chosen))
+
+    def decoded(self, name: str) -> list[Value]:
+        """Return a column as Python values, choices by name."""
+        return [self._value(name, index) for index in range(self._length)]
+
+    def _value(self, name: str, index: int) -> Any:
+        column = self.columns[name]
+        if not -self._length <= index < self._length:
+            raise IndexError(f"row {index} of {self._length}")
+        item = column[0 if len(column) == 1 else index].item()
+        field = FIELDS[name]
+        if field.kind == "choice":
+            return field.choices[item]
+        return bool(item) if field.kind == "switch" else item
+
+    def __repr__(self) -> str:
+        varying = [name for name, column in self.columns.items() if len(column) > 1]
+        return f"CandidateTable({self._length:,} candidates; varying: {', '.join(varying) or 'none'})"
+
+
+def encode_column(field: Field, values: Any) -> Column:
+    """Return `values` (one or many) as this field's compact array, shape `(n,)` or `(1,)`."""
+    array = np.atleast_1d(np.asarray(values))
+    if field.kind == "choice" and array.dtype.kind in "UO":
+        codes = {choice: code for code, choice in enumerate(field.choices)}
+        for value in set(array.tolist()) - set(codes):
+            field.check(value)
+        return np.array([codes[value] for value in array.tolist()], dtype=np.int64)
+    if field.kind == "switch":
+        return array.astype(bool)
+    return array.astype(np.float64 if field.kind == "real" else np.int64)
+
+
+def choice_code(name: str, choice: str) -> int:
+    """Return the code by which tables store `choice` of the field `name`."""
+    field = field_named(name)
+    field.check(choice)
+    return field.choices.index(choice)
+
+
+def _fill_defaults(columns: dict[str, Column]) -> None:
+    for name in NAMES:
+        field = FIELDS[name]
+        if name not in columns and field.default is not DERIVED:
+            columns[name] = encode_column(field, field.default)
+    if "n_kv_heads" not in columns:
+        columns["n_kv_heads"] = columns["n_heads"]
+    if "head_dim" not in columns:
+        columns["head_dim"] = columns["d_model"] // columns["n_heads"]
+    if "d_ff" not in columns:
+        gated = np.isin(columns["mlp"], [choice_code("mlp", each) for each in GATED])
+        d_model = columns["d_model"]
+        columns["d_ff"] = np.where(gated, gated_d_ff(d_model), plain_d_ff(d_model))

@@ -1,0 +1,1 @@
+"""Search strategies over a space, asked and told through a study."""

@@ -1,0 +1,1 @@
+"""Trial records and their store, on Optuna storage. No torch."""

@@ -1,0 +1,1 @@
+"""DeepSpeed training: the plan, the recipe, the trainer."""

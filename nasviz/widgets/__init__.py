@@ -1,0 +1,1 @@
+"""The explorer: one state, and a panel a file."""
