@@ -76,5 +76,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'nasviz' has no attribute {name!r}")
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Let `%load_ext nasviz` add the line `%nasviz`, which opens the explorer."""
+    import_module("nasviz.jupyter.extension").load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
