@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost, estimate
     from nasviz.cost.hardware import Hardware
     from nasviz.cost.workload import Workload
+    from nasviz.execution.train import train
     from nasviz.quality.records import Quality
-    from nasviz.strategies.search import search
     from nasviz.space import presets
     from nasviz.space.architecture import Architecture
     from nasviz.space.candidate import Candidate
     from nasviz.space.inference import InferencePolicy
     from nasviz.space.search_space import SearchSpace
     from nasviz.space.table import CandidateTable
+    from nasviz.strategies.search import search
     from nasviz.study.study import Study
     from nasviz.study.trial import Trial
     from nasviz.training.plan import TrainingPlan
-    from nasviz.execution.train import train
     from nasviz.widgets.explorer import Explorer
 
 __version__ = "0.1.0"

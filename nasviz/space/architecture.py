@@ -75,7 +75,7 @@ class Architecture:
         if name == "n_kv_heads":
             return self.n_heads
         if name == "d_ff":
-            return gated_d_ff(self.d_model) if self.gated else plain_d_ff(self.d_model)
+            return int(gated_d_ff(self.d_model) if self.gated else plain_d_ff(self.d_model))
         if self.d_model % self.n_heads:
             raise InputError(
                 f"n_heads={self.n_heads} does not divide d_model={self.d_model}; "

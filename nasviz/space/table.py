@@ -128,7 +128,9 @@ class CandidateTable:
 
     def __repr__(self) -> str:
         varying = [name for name, column in self.columns.items() if len(column) > 1]
-        return f"CandidateTable({self._length:,} candidates; varying: {', '.join(varying) or 'none'})"
+        return (
+            f"CandidateTable({self._length:,} candidates; varying: {', '.join(varying) or 'none'})"
+        )
 
 
 def encode_column(field: Field, values: Any) -> Column:
