@@ -23,6 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
     """Copy the notebooks and become JupyterLab; returns its exit code."""
     from nasviz.jupyter.lab import open_lab
 
-    return open_lab(
-        arguments.folder, arguments.port, arguments.no_browser, tuple(arguments.others)
-    )
+    return open_lab(arguments.folder, arguments.port, arguments.no_browser, tuple(arguments.others))
