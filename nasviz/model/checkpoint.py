@@ -1,0 +1,106 @@
+"""Checkpoints on disk: `weights.safetensors` beside `architecture.json`, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from nasviz.errors import InputError, RunError
+from nasviz.model.transformer import Transformer
+from nasviz.space.architecture import Architecture
+
+WEIGHTS = "weights.safetensors"
+ARCHITECTURE = "architecture.json"
+
+
+def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
+    """Write weights and architecture of `model` into `directory`, which is made; return it.
+
+    Each file appears whole or not at all, the weights first. Raises `RunError` where the disk
+    refuses.
+    """
+    folder = Path(directory)
+    weights = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    digest = model.architecture.digest
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _Whole(folder / WEIGHTS) as path:
+            save_file(weights, path, metadata={"architecture": digest})
+        with _Whole(folder / ARCHITECTURE) as path:
+            path.write_text(json.dumps(model.architecture.to_json(), indent=1), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"could not write a checkpoint to {folder}: {error}") from error
+    return folder
+
+
+def load_architecture(directory: str | Path) -> Architecture:
+    """Return the architecture of the checkpoint in `directory`, or raise `InputError`."""
+    path = Path(directory) / ARCHITECTURE
+    try:
+        return Architecture.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{directory} is no checkpoint: it has no {ARCHITECTURE}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} describes no architecture: {error}") from error
+
+
+def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -> Transformer:
+    """Return the model of the checkpoint in `directory`, ready to run (in evaluation mode).
+
+    Raises `InputError` for a missing, broken or mismatching file, naming it and what is wrong.
+    """
+    architecture = load_architecture(directory)
+    path = Path(directory) / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"{directory} is no checkpoint: it has no {WEIGHTS}")
+    with torch.device("meta"):
+        model = Transformer(architecture)
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as stored:
+            found = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
+            _refuse_mismatch(path, found, wanted)
+            weights = {name: stored.get_tensor(name) for name in wanted}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} is broken: {error}; train again or copy it anew") from error
+    model.load_state_dict(weights, assign=True)
+    return model.eval()
+
+
+def _refuse_mismatch(
+    path: Path, found: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]]
+) -> None:
+    for name, shape in wanted.items():
+        if name not in found:
+            raise InputError(f"{path} lacks {name!r}, which {ARCHITECTURE} asks for")
+        if found[name] != shape:
+            raise InputError(
+                f"{path}: {name!r} has shape {found[name]}, and {ARCHITECTURE} asks for {shape}"
+            )
+    for name in found:
+        if name not in wanted:
+            raise InputError(f"{path} has {name!r}, which {ARCHITECTURE} does not know")
+
+
+class _Whole:
+    """A file that appears under its name only when it is complete and on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+    def __enter__(self) -> Path:
+        return self._partial
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None:
+            self._partial.unlink(missing_ok=True)
+            return
+        with self._partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(self._partial, self._path)

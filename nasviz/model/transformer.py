@@ -1,0 +1,320 @@
+"""The transformer, top to bottom: every field of an `Architecture`, one forward pass.
+
+Shapes: B sequences, T tokens read now, S tokens attended to, V vocabulary, M = d_model,
+H = n_heads, K = n_kv_heads, D = head_dim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from nasviz.errors import InputError
+from nasviz.model.cache import KVCache
+from nasviz.model.operations import relu_squared, rms_norm, rotate
+from nasviz.model.rotary import RotaryTable
+from nasviz.space.architecture import Architecture
+
+Rotation = tuple[Tensor, Tensor]
+
+
+class RmsNorm(nn.Module):
+    """RMSNorm over the last dimension, with a weight and no bias."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` normalised, same shape."""
+        return rms_norm(x, self.weight, self.eps)
+
+
+def make_norm(architecture: Architecture) -> nn.Module:
+    """Return the architecture's norm over d_model; a layer norm has a bias with biases='all'."""
+    if architecture.norm == "rmsnorm":
+        return RmsNorm(architecture.d_model, architecture.norm_eps)
+    bias = architecture.biases == "all"
+    return nn.LayerNorm(architecture.d_model, eps=architecture.norm_eps, bias=bias)
+
+
+def activation(architecture: Architecture) -> Callable[[Tensor], Tensor]:
+    """Return the feed-forward part's non-linearity (of the gate, where there is one)."""
+    approximate = "tanh" if architecture.gelu_tanh else "none"
+
+    def gelu(x: Tensor) -> Tensor:
+        return F.gelu(x, approximate=approximate)
+
+    kinds: dict[str, Callable[[Tensor], Tensor]] = {
+        "gelu": gelu,
+        "geglu": gelu,
+        "relu": torch.relu,
+        "relu2": relu_squared,
+        "swiglu": F.silu,
+    }
+    return kinds[architecture.mlp]
+
+
+class Attention(nn.Module):
+    """Causal self-attention; grouped query heads share keys and values (arXiv:2305.13245)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        self.n_heads, self.n_kv_heads, self.head_dim = a.n_heads, a.n_kv_heads, a.head_dim
+        qkv_bias = a.biases in ("qkv", "all")
+        self.query = nn.Linear(a.d_model, a.n_heads * a.head_dim, bias=qkv_bias)
+        self.key = nn.Linear(a.d_model, a.n_kv_heads * a.head_dim, bias=qkv_bias)
+        self.value = nn.Linear(a.d_model, a.n_kv_heads * a.head_dim, bias=qkv_bias)
+        self.output = nn.Linear(a.n_heads * a.head_dim, a.d_model, bias=a.biases == "all")
+        self.query_norm = RmsNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
+        self.key_norm = RmsNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation | None,
+        mask: Tensor | None,
+        cache: KVCache | None,
+        layer: int,
+    ) -> Tensor:
+        """Return what each token gathers, (B, T, M). `mask` (T, S) None means plainly causal."""
+        batch, new, _ = x.shape
+        q = self.query(x).view(batch, new, self.n_heads, self.head_dim)  # (B, T, H, D)
+        k = self.key(x).view(batch, new, self.n_kv_heads, self.head_dim)  # (B, T, K, D)
+        v = self.value(x).view(batch, new, self.n_kv_heads, self.head_dim)  # (B, T, K, D)
+        if self.query_norm is not None and self.key_norm is not None:
+            q, k = self.query_norm(q), self.key_norm(k)
+        if rotation is not None:
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        k, v = k.transpose(1, 2), v.transpose(1, 2)  # (B, K, T, D)
+        if cache is not None:
+            k, v = cache.append(layer, k, v)  # (B, K, S, D)
+        if new == 1:
+            # One token sees all that is kept. Its heads of one group become the rows of one
+            # product, so that each key is read once: 1.1 to 2.1 times faster than repeated keys.
+            q = q.view(batch, self.n_kv_heads, -1, self.head_dim)  # (B, K, H/K, D)
+            y = F.scaled_dot_product_attention(q, k, v)  # (B, K, H/K, D)
+        else:
+            q = q.transpose(1, 2)  # (B, H, T, D)
+            y = F.scaled_dot_product_attention(
+                q, k, v, mask, is_causal=mask is None, enable_gqa=self.n_kv_heads < self.n_heads
+            )  # (B, H, T, D)
+            y = y.transpose(1, 2)  # (B, T, H, D)
+        return self.output(y.reshape(batch, new, -1))  # type: ignore[no-any-return]  # (B, T, M)
+
+
+class FeedForward(nn.Module):
+    """Two matrices around a non-linearity, or three when it is gated (arXiv:2002.05202)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        bias = a.biases == "all"
+        self.gate = nn.Linear(a.d_model, a.d_ff, bias=bias) if a.gated else None
+        self.up = nn.Linear(a.d_model, a.d_ff, bias=bias)
+        self.down = nn.Linear(a.d_ff, a.d_model, bias=bias)
+        self.activation = activation(a)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the layer adds, (..., M)."""
+        if self.gate is None:
+            inner = self.activation(self.up(x))  # (..., d_ff)
+        else:
+            inner = self.activation(self.gate(x)) * self.up(x)  # (..., d_ff)
+        return self.down(inner)  # type: ignore[no-any-return]  # (..., M)
+
+
+class Experts(nn.Module):
+    """Several feed-forward parts; each token goes through the few that its router likes best.
+
+    The chosen experts' scores are made to sum to 1 by a softmax over them (arXiv:2401.04088).
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.per_token = architecture.experts_per_token
+        self.router = nn.Linear(architecture.d_model, architecture.experts, bias=False)
+        self.experts = nn.ModuleList(FeedForward(architecture) for _ in range(architecture.experts))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what each token's experts add, (B, T, M)."""
+        tokens = x.reshape(-1, x.shape[-1])  # (N = B·T, M)
+        scores, chosen = self.router(tokens).topk(self.per_token, dim=-1)  # (N, per_token) twice
+        shares = scores.softmax(dim=-1, dtype=torch.float32).to(x.dtype)  # (N, per_token)
+        order = chosen.flatten().argsort(stable=True)  # (N · per_token,), grouped by expert
+        rows = order // self.per_token  # the token of each visit
+        weights = shares.flatten()[order].unsqueeze(-1)  # (N · per_token, 1)
+        result = torch.zeros_like(tokens)
+        start = 0
+        for expert, visits in zip(self.experts, self._visits(chosen), strict=True):
+            if visits:  # experts that nobody chose cost nothing
+                here = slice(start, start + visits)
+                y = expert(tokens[rows[here]]) * weights[here]  # (visits, M)
+                result = result.index_add(0, rows[here], y.to(result.dtype))
+                start += visits
+        return result.view_as(x)
+
+    def _visits(self, chosen: Tensor) -> list[int]:
+        """Return how many tokens each expert gets: they sum to N · per_token."""
+        n_experts = len(self.experts)
+        if chosen.is_meta:  # no values to route by: an even share, which counts the same FLOPs
+            least, more = divmod(chosen.numel(), n_experts)
+            return [least + (expert < more) for expert in range(n_experts)]
+        counts: list[int] = torch.bincount(chosen.flatten(), minlength=n_experts).tolist()
+        return counts
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each added to the residual stream.
+
+    One after the other, or both from the same input (`parallel_block`, arXiv:2204.06745).
+    """
+
+    def __init__(self, architecture: Architecture, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.parallel = architecture.parallel_block
+        self.dropout = architecture.dropout
+        self.attention_norm = make_norm(architecture)
+        self.attention = Attention(architecture)
+        self.feed_forward_norm = make_norm(architecture)
+        several = architecture.experts > 1
+        self.feed_forward = Experts(architecture) if several else FeedForward(architecture)
+
+    def forward(
+        self, x: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: KVCache | None
+    ) -> Tensor:
+        """Return the residual stream after this block, (B, T, M)."""
+        attended = self.attention(self.attention_norm(x), rotation, mask, cache, self.layer)
+        attended = self._drop(attended)
+        if self.parallel:
+            return x + attended + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+        x = x + attended
+        return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout) if self.training and self.dropout else x
+
+
+class Head(nn.Module):
+    """The final norm and the output matrix, which is the embedding's own when they are tied."""
+
+    def __init__(self, architecture: Architecture, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.norm = make_norm(architecture)
+        if architecture.tied_embeddings:
+            self.register_parameter("weight", None)
+        else:
+            shape = (architecture.vocab_size, architecture.d_model)
+            self.weight = nn.Parameter(torch.randn(shape) / math.sqrt(architecture.d_model))
+        self._embedding = (embedding,)  # in a tuple, so that torch doesn't list it a second time
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the logits of the residual stream: (..., M) → (..., V)."""
+        matrix = self._embedding[0].weight if self.weight is None else self.weight  # (V, M)
+        return F.linear(self.norm(hidden), matrix)
+
+
+class Transformer(nn.Module):
+    """A language model with exactly the sizes of `architecture`.
+
+    Weights are torch's defaults until `initialise` or `load_checkpoint` gives better ones. Set
+    `recompute_activations` to trade a second forward pass for memory in training.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        self.recompute_activations = False
+        self.token_embedding = nn.Embedding(a.vocab_size, a.d_model)
+        self.position_embedding = (
+            nn.Embedding(a.context_length + a.extra_positions, a.d_model)
+            if a.position == "learned"
+            else None
+        )
+        self.rotary = RotaryTable(a) if a.position == "rope" else None
+        self.blocks = nn.ModuleList(Block(a, layer) for layer in range(a.n_layers))
+        self.head = Head(a, self.token_embedding)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the logits of every position's next token: (B, T) → (B, T, V)."""
+        logits: Tensor = self.head(self.run_layers(self.embed(tokens)))
+        return logits
+
+    def prefill(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Return the logits of the next token alone: (B, T) → (B, V).
+
+        With a `cache`, `tokens` follow those that it holds, and are kept in it.
+        """
+        hidden = self.embed(tokens, 0 if cache is None else cache.length)
+        logits: Tensor = self.head(self.run_layers(hidden, cache=cache)[:, -1])
+        return logits
+
+    def decode(self, tokens: Tensor, cache: KVCache) -> Tensor:
+        """Return the logits after one more token a sequence: (B,) → (B, V)."""
+        return self.prefill(tokens.unsqueeze(1), cache)
+
+    def embed(self, tokens: Tensor, position: int = 0) -> Tensor:
+        """Return the residual stream before the first layer: (B, T) → (B, T, M).
+
+        `position` is that of the first token. Raises `InputError` beyond the context.
+        """
+        a = self.architecture
+        end = position + tokens.shape[1]
+        if end > a.context_length:
+            raise InputError(
+                f"{end} tokens do not fit into context_length={a.context_length}; "
+                "cut the text from the left"
+            )
+        x = self.token_embedding(tokens)  # (B, T, M)
+        if a.scaled_embedding:
+            x = x * math.sqrt(a.d_model)
+        if self.position_embedding is not None:
+            first = position + a.extra_positions
+            rows = torch.arange(first, end + a.extra_positions, device=tokens.device)
+            x = x + self.position_embedding(rows)  # (B, T, M) + (T, M)
+        return F.dropout(x, a.dropout) if self.training and a.dropout else x
+
+    def run_layers(
+        self, hidden: Tensor, start: int = 0, stop: int | None = None, cache: KVCache | None = None
+    ) -> Tensor:
+        """Return the residual stream after layers `start` to `stop` (exclusive), (B, T, M).
+
+        With a `cache`, the tokens follow those that its layer `start` holds.
+        """
+        stop = len(self.blocks) if stop is None else stop
+        new = hidden.shape[1]
+        position = 0 if cache is None else cache.length_of(start)
+        rotation = None if self.rotary is None else self.rotary.at(position, new, hidden)
+        mask = self._mask(position, new, hidden.device)
+        recompute = self.recompute_activations and self.training and torch.is_grad_enabled()
+        for block in self.blocks[start:stop]:
+            if recompute:
+                hidden = checkpoint(block, hidden, rotation, mask, cache, use_reentrant=False)
+            else:
+                hidden = block(hidden, rotation, mask, cache)
+        return hidden
+
+    def _mask(self, position: int, new: int, device: torch.device) -> Tensor | None:
+        """Return what each new token may attend to, (T, S); None where plainly causal.
+
+        The S positions are those that `KVCache.append` returns: the new ones and all before them
+        that are kept.
+        """
+        window = self.architecture.sliding_window
+        end = position + new
+        if new == 1 or (position == 0 and (not window or new <= window)):
+            return None
+        earlier = min(position, window) if window and end > window else position
+        rows = torch.arange(position, end, device=device).unsqueeze(1)  # (T, 1)
+        columns = torch.arange(position - earlier, end, device=device)  # (S,)
+        seen = columns <= rows
+        return seen & (columns > rows - window) if window else seen
