@@ -1,0 +1,76 @@
+"""`Trial`: a candidate, how it is trained, how far it is and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+from nasviz.space.candidate import Candidate
+
+TrialState = Literal["waiting", "running", "paused", "complete", "failed", "cancelled"]
+Request = Literal["pause", "resume", "cancel"]
+
+STATES: tuple[TrialState, ...] = (
+    "waiting",
+    "running",
+    "paused",
+    "complete",
+    "failed",
+    "cancelled",
+)
+FINISHED: tuple[TrialState, ...] = ("complete", "failed", "cancelled")
+REQUESTS: tuple[Request, ...] = ("pause", "resume", "cancel")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row of a study, as it was when it was read; read it again to see it move on.
+
+    `result` is empty until the trial is complete (its keys: `nasviz.execution.results`);
+    `reason` says why a trial failed or was cancelled. `attempts` counts the workers that took it.
+    Times are UTC. `proposal` holds what a strategy remembers of it (`{}` for a user's own).
+    """
+
+    number: int
+    candidate: Candidate
+    plan: Mapping[str, Any]
+    corpus: str
+    state: TrialState
+    origin: str = "user"
+    result: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    reason: str = ""
+    request: str = ""
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    worker: int | None = None
+    attempts: int = 0
+    proposal: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to this trial."""
+        return self.state in FINISHED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the trial as plain JSON values, times in ISO 8601."""
+        return {
+            "trial": self.number,
+            "state": self.state,
+            "candidate": self.candidate.to_json(),
+            "plan": dict(self.plan),
+            "corpus": self.corpus,
+            "origin": self.origin,
+            "result": dict(self.result),
+            "reason": self.reason,
+            "created": _iso(self.created),
+            "started": _iso(self.started),
+            "ended": _iso(self.ended),
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
