@@ -21,17 +21,10 @@ MAX_BYTES = 16 << 20
 
 # Tests repeat each other; encodings and pydoc_data are tables (the topics come as prose below).
 _LEFT_OUT = frozenset(
-    [
-        "test",
-        "tests",
-        "idle_test",
-        "__pycache__",
-        "site-packages",
-        "dist-packages",
-        "encodings",
-        "pydoc_data",
-        "_bundled",
-    ]
+    {
+        *("test", "tests", "idle_test", "__pycache__", "site-packages", "dist-packages"),
+        *("encodings", "pydoc_data", "_bundled"),
+    }
 )
 _LEFT_OUT_PREFIXES = ("_sysconfigdata", "sitecustomize", "usercustomize", "config-", "LICENSE")
 

@@ -76,11 +76,12 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; a lone surrogate, which has no UTF-8, is an `InputError`."""
         try:
-            return self.encode_bytes(text.encode()).tolist()
+            ids: list[int] = self.encode_bytes(text.encode()).tolist()
         except UnicodeEncodeError as error:
             raise InputError(
                 f"the text has a lone surrogate at character {error.start:,}, which UTF-8 has not"
             ) from None
+        return ids
 
     def encode_bytes(self, text: bytes) -> NDArray[Any]:
         """Return the ids of UTF-8 `text`, shape `(n,)`, in the smallest fitting unsigned type."""

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.corpus.tokenizer import SAFE_BORDER
 from nasviz.errors import InputError, RunError
+from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
 
 STRIDE = 64
@@ -141,10 +142,9 @@ def score_tokens(
             width, scored = batch[0].stop - batch[0].start, batch[0].scored
             rows = np.stack([tokens[each.start : each.stop + 1] for each in batch])
             ids = torch.from_numpy(rows.astype(np.int64)).to(place)  # (B, T + 1)
-            logits = model(ids[:, :-1])[:, width - scored :]  # (B, scored, V)
             targets = ids[:, width - scored + 1 :]  # (B, scored)
-            for some, aim in _affordable(logits, targets):
-                losses, hits = _losses(some, aim)
+            for logits, aims in _logits(model, ids[:, :-1], targets):
+                losses, hits = _losses(logits, aims)
                 nats += losses
                 right += hits
     total = float(nats)
@@ -185,18 +185,28 @@ def first_words(tokenized: TokenizedCorpus, part: str, max_bytes: int | None) ->
     return tokens[: int(np.searchsorted(ends, borders[-1], side="right"))]
 
 
+def _logits(model: nn.Module, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits (b, scored, V) and targets (b, scored) for a few of the B inputs (B, T) each.
+
+    Our own transformer runs its head at the scored positions alone, a few rows at a time, so that
+    a large vocabulary under a short stride costs neither time nor memory.
+    """
+    scored = targets.shape[1]
+    if not isinstance(model, Transformer):
+        yield model(inputs)[:, -scored:], targets
+        return
+    hidden = model.run_layers(model.embed(inputs))[:, -scored:]  # (B, scored, M)
+    rows = max(1, _MOST_LOGITS // (scored * model.architecture.vocab_size))
+    for some, aims in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
+        yield model.head(some), aims
+
+
 def _losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum of -log p(target) in float64 and the number of targets that are likeliest."""
     exact = logits.float()
     chosen = exact.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
     losses = torch.logsumexp(exact, dim=-1).double() - chosen.double()
     return losses.sum(), (exact.argmax(dim=-1) == targets).sum()
-
-
-def _affordable(logits: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield logits and targets a few rows at a time, so that float32 copies stay small."""
-    rows = max(1, _MOST_LOGITS // max(1, logits[0].numel()))
-    yield from zip(logits.split(rows), targets.split(rows), strict=True)
 
 
 def _batches(all_windows: Iterator[Window], batch_tokens: int) -> Iterator[list[Window]]:
