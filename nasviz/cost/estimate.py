@@ -1,0 +1,243 @@
+"""`estimate`: what candidates cost for a workload on a device, one or a million at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nasviz.cost.chunks import CHUNK, in_chunks
+from nasviz.cost.energy import Energy, predict_energy
+from nasviz.cost.flops import Flops, count_flops
+from nasviz.cost.hardware import Hardware
+from nasviz.cost.latency import Latency, predict_latency
+from nasviz.cost.lifetime import Lifetime, predict_lifetime
+from nasviz.cost.memory import Memory, count_memory
+from nasviz.cost.parameters import Parameters, count_parameters
+from nasviz.cost.sizes import (
+    Amount,
+    Candidates,
+    Sizes,
+    architecture_of,
+    sizes_of,
+    table_chunk,
+)
+from nasviz.cost.workload import Workload
+from nasviz.errors import InputError
+from nasviz.space.table import CandidateTable
+
+Group = TypeVar("Group")
+
+
+@dataclass(frozen=True, eq=False)
+class Reckoning:
+    """The groups of costs of some `Sizes`, each computed when it is first asked for."""
+
+    sizes: Sizes
+    workload: Workload
+    hardware: Hardware
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Counts of weights."""
+        return count_parameters(self.sizes)
+
+    @cached_property
+    def flops(self) -> Flops:
+        """Floating-point operations."""
+        return count_flops(self.sizes, self.workload)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Bytes."""
+        return count_memory(self.sizes, self.parameters, self.workload)
+
+    @cached_property
+    def latency(self) -> Latency:
+        """Seconds."""
+        return predict_latency(self.sizes, self.workload, self.hardware)
+
+    @cached_property
+    def energy(self) -> Energy:
+        """Joules."""
+        return predict_energy(self.latency, self.workload, self.hardware)
+
+    @cached_property
+    def lifetime(self) -> Lifetime:
+        """Training once and serving every request."""
+        return predict_lifetime(
+            self.parameters, self.flops, self.energy, self.workload, self.hardware
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """What candidates cost: groups of figures, each computed when it is first asked for.
+
+    For one candidate the figures are Python numbers, and counts are exact integers. For a table
+    they are arrays of shape `(n,)`: `parameters` int64, all others float64 (exact below 2**53).
+    """
+
+    candidates: Candidates
+    workload: Workload
+    hardware: Hardware
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Counts of weights: total, active and by component."""
+        return self._group(lambda each: each.parameters, np.int64)
+
+    @cached_property
+    def flops(self) -> Flops:
+        """Floating-point operations: prefill, decode per token, training per token."""
+        return self._group(lambda each: each.flops)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Bytes: weights, cache, activations, training state."""
+        return self._group(lambda each: each.memory)
+
+    @cached_property
+    def latency(self) -> Latency:
+        """Seconds: time to first token, per output token, per request."""
+        return self._group(lambda each: each.latency)
+
+    @cached_property
+    def energy(self) -> Energy:
+        """Joules of a request and of a token."""
+        return self._group(lambda each: each.energy)
+
+    @property
+    def energy_j(self) -> Amount:
+        """Joules of one request."""
+        return self.energy.request_j
+
+    @cached_property
+    def lifetime(self) -> Lifetime:
+        """Training once and serving every request of the workload."""
+        return self._group(lambda each: each.lifetime)
+
+    @cached_property
+    def _single(self) -> Reckoning:
+        return Reckoning(sizes_of(self.candidates), self.workload, self.hardware)
+
+    def _group(self, of: Callable[[Reckoning], Group], dtype: Any = np.float64) -> Group:
+        table = self.candidates
+        if not isinstance(table, CandidateTable):
+            return _plain_group(of(self._single))
+
+        def part(start: int, stop: int) -> Group:
+            return of(Reckoning(table_chunk(table, start, stop), self.workload, self.hardware))
+
+        return _gathered(part, len(table), dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the costs of one candidate as plain data; raises `InputError` for a table."""
+        if isinstance(self.candidates, CandidateTable):
+            raise InputError("to_json is for one candidate: take a row of the table first")
+        return {
+            "parameters": _plain_data(self.parameters),
+            "flops": _plain_data(self.flops),
+            "memory": _plain_data(self.memory),
+            "latency": _plain_data(self.latency),
+            "energy_j": self.energy_j,
+            "energy_per_token_j": self.energy.token_j,
+            "lifetime": _plain_data(self.lifetime),
+            "workload": self.workload.to_json(),
+            "hardware": self.hardware.name,
+        }
+
+    def __repr__(self) -> str:
+        if isinstance(self.candidates, CandidateTable):
+            what = f"{len(self.candidates):,} candidates"
+        else:
+            what = architecture_of(self.candidates).title
+        return f"Cost({what}, {self.workload.precision} on {self.hardware.name})"
+
+
+def estimate(
+    candidates: Candidates, workload: Workload | None = None, hardware: Hardware | None = None
+) -> Cost:
+    """Return the cost of one candidate or of a table, for a workload on a device.
+
+    `hardware` defaults to this machine where it was calibrated, else to an ordinary laptop's CPU.
+    A prompt longer than a candidate's context is cut to it. Raises `InputError` for anything that
+    is not a candidate, a workload or a device.
+
+    >>> from nasviz.space.architecture import Architecture
+    >>> gpt2 = Architecture(12, 768, 12, 50257, 1024, position="learned", norm="layernorm",
+    ...                     mlp="gelu", biases="all", qk_norm=False)
+    >>> estimate(gpt2).parameters.total
+    124439808
+    """
+    workload = Workload() if workload is None else workload
+    hardware = Hardware.default() if hardware is None else hardware
+    if not isinstance(workload, Workload):
+        raise InputError(f"the workload is {workload!r}, not a Workload(…)")
+    if not isinstance(hardware, Hardware):
+        raise InputError(f"the hardware is {hardware!r}; use Hardware.named(…)")
+    if not isinstance(candidates, CandidateTable):
+        architecture_of(candidates)
+    return Cost(candidates, workload, hardware)
+
+
+def _gathered(part: Callable[[int, int], Group], length: int, dtype: Any) -> Group:
+    """Return a group of `(length,)` arrays from the groups of its chunks."""
+    first = part(0, min(CHUNK, length))
+    whole = _empty_like(first, length, dtype)
+    _store(whole, first, 0, min(CHUNK, length))
+
+    def fill(start: int, stop: int) -> None:
+        _store(whole, part(start, stop), start, stop)
+
+    in_chunks(fill, length, begin=min(CHUNK, length))
+    return whole
+
+
+def _empty_like(group: Group, length: int, dtype: Any) -> Group:
+    values = {}
+    for each in fields(group):  # type: ignore[arg-type]
+        value = getattr(group, each.name)
+        nested = is_dataclass(value)
+        values[each.name] = _empty_like(value, length, dtype) if nested else np.empty(length, dtype)
+    return type(group)(**values)
+
+
+def _store(whole: Any, part: Any, start: int, stop: int) -> None:
+    for each in fields(whole):
+        target, value = getattr(whole, each.name), getattr(part, each.name)
+        if is_dataclass(target):
+            _store(target, value, start, stop)
+        else:
+            target[start:stop] = value
+
+
+def _plain_group(group: Group) -> Group:
+    """Return the group with Python numbers; whole numbers of bytes become integers."""
+    values: dict[str, Any] = {}
+    for each in fields(group):  # type: ignore[arg-type]
+        value = getattr(group, each.name)
+        if is_dataclass(value):
+            values[each.name] = _plain_group(value)
+        elif each.name.endswith(("_bytes", "_bytes_per_token")) and not isinstance(value, int):
+            values[each.name] = math.ceil(value)
+        else:
+            values[each.name] = (
+                value.item() if isinstance(value, np.generic | np.ndarray) else value
+            )
+    return type(group)(**values)
+
+
+def _plain_data(group: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for each in fields(group):
+        value = getattr(group, each.name)
+        if is_dataclass(value):
+            data[each.name] = _plain_data(value)
+        else:
+            data[each.name] = value if math.isfinite(value) else None
+    return data

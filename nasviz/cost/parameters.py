@@ -1,0 +1,68 @@
+"""How many weights a model has, by component, and how many of them one token uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nasviz.cost.sizes import Amount, Sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """Counts of weights; the components add up to `total`.
+
+    `embedding` is the token table and the table of learned positions; `head` is 0 where the
+    output shares the token table (Press & Wolf 2017, arXiv:1608.05859). `norm` holds QK norms
+    too. `active` leaves out the experts that a token doesn't visit, as in "47B total, 13B active"
+    (Jiang et al. 2024, arXiv:2401.04088); the embedding counts as active. `matrices`, in none of the
+    sums, are the weight matrices of attention and feed-forward: those that Muon trains.
+    """
+
+    total: Amount
+    active: Amount
+    embedding: Amount
+    attention: Amount
+    feed_forward: Amount
+    router: Amount
+    norm: Amount
+    head: Amount
+    matrices: Amount
+
+
+def count_parameters(sizes: Sizes) -> Parameters:
+    """Return the counts, equal to those of the built module (a test counts both)."""
+    d_model, d_ff, n_layers = sizes.d_model, sizes.d_ff, sizes.n_layers
+    query, kv = sizes.query_width, sizes.kv_width
+    positions = sizes.learned * (sizes.context_length + sizes.extra_positions)
+    embedding = d_model * (sizes.vocab_size + positions)
+
+    qkv_width = query + 2 * kv
+    attention_matrices = d_model * (qkv_width + query)  # q, k, v and the output projection
+    attention = n_layers * (
+        attention_matrices + sizes.qkv_bias * qkv_width + sizes.all_biases * d_model
+    )
+
+    inward = 1 + sizes.gated  # matrices from d_model to d_ff: the gate is the second one
+    expert_matrices = d_ff * d_model * (inward + 1)
+    expert = expert_matrices + sizes.all_biases * (inward * d_ff + d_model)
+    feed_forward = n_layers * sizes.experts * expert
+    router = n_layers * sizes.routed * d_model * sizes.experts
+
+    one_norm = d_model * (1 + sizes.all_biases * sizes.layernorm)
+    qk_norm = sizes.qk_norm * 2 * sizes.head_dim
+    norm = (2 * n_layers + 1) * one_norm + n_layers * qk_norm
+
+    head = (1 - sizes.tied_embeddings) * d_model * sizes.vocab_size
+    total = embedding + attention + feed_forward + router + norm + head
+    idle = n_layers * (sizes.experts - sizes.experts_per_token) * expert
+    return Parameters(
+        total=total,
+        active=total - idle,
+        embedding=embedding,
+        attention=attention,
+        feed_forward=feed_forward,
+        router=router,
+        norm=norm,
+        head=head,
+        matrices=n_layers * (attention_matrices + sizes.experts * expert_matrices),
+    )
