@@ -57,11 +57,11 @@ def rates(architecture: Architecture, plan: TrainingPlan) -> Rates:
     vector_rate = MUON_VECTOR_RATE if plan.optimizer == "muon" else ADAMW_RATE
     if plan.learning_rate is not None:
         ratio = plan.learning_rate / tuned
-        return scaled_rates(
-            "given", plan.optimizer, plan.learning_rate, vector_rate * ratio, 1.0, 1.0
-        )
+        return by_role("given", plan.optimizer, plan.learning_rate, vector_rate * ratio)
     width, depth = multipliers(architecture, plan.learning_rate_rule)
-    return scaled_rates(plan.learning_rate_rule, plan.optimizer, tuned, vector_rate, width, depth)
+    return by_role(
+        plan.learning_rate_rule, plan.optimizer, tuned, vector_rate, width=width, depth=depth
+    )
 
 
 def multipliers(architecture: Architecture, rule: RuleName) -> tuple[float, float]:
@@ -71,13 +71,14 @@ def multipliers(architecture: Architecture, rule: RuleName) -> tuple[float, floa
     return width, depth
 
 
-def scaled_rates(
+def by_role(
     rule: str,
     optimizer: OptimizerName,
     matrix_rate: float,
     vector_rate: float,
-    width: float,
-    depth: float,
+    *,
+    width: float = 1.0,
+    depth: float = 1.0,
 ) -> Rates:
     """Return the rates by role, given the multipliers of `multipliers`."""
     matrices = matrix_rate if optimizer == "muon" else matrix_rate * width

@@ -137,7 +137,7 @@ class TrainingPlan:
     def deepspeed_config(self, architecture: Architecture) -> dict[str, Any]:
         """Return the DeepSpeed configuration that this plan becomes for `architecture`."""
         # Imported here because that module needs this one's `TrainingPlan`.
-        from nasviz.training.deepspeed_config import deepspeed_config  # noqa: PLC0415
+        from nasviz.training.deepspeed_config import deepspeed_config
 
         return deepspeed_config(architecture, self)
 

@@ -105,7 +105,7 @@ def _batch_size(architecture: Architecture, plan: TrainingPlan, tokens: float) -
 
 def flops_per_token_of(architecture: Architecture) -> float:
     """Return the floating-point operations of training on one token, forward and backward."""
-    from nasviz.cost.estimate import estimate  # noqa: PLC0415
-    from nasviz.space.candidate import Candidate  # noqa: PLC0415
+    from nasviz.cost.estimate import estimate
+    from nasviz.space.candidate import Candidate
 
     return float(estimate(Candidate(architecture)).flops.training_per_token)

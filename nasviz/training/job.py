@@ -1,0 +1,82 @@
+"""`Job`: all that a process needs to train one model, as plain data and arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasviz.space.architecture import Architecture
+from nasviz.training.plan import TrainingPlan
+from nasviz.training.recipe import Recipe, recipe_for
+from nasviz.training.windows import Tokens
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: what is trained, how, on which tokens, and where its state is kept.
+
+    `train` and `held_out` are ids, shape (n,); `token_bytes` (vocab_size,) the bytes of each id.
+    The plan's precision and threads are settled: every process gets the same.
+    """
+
+    architecture: Architecture
+    plan: TrainingPlan
+    train: Tokens
+    held_out: Tokens
+    token_bytes: NDArray[np.int64]
+    directory: Path
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the plan comes to for this architecture and text."""
+        return recipe_for(
+            self.architecture,
+            self.plan,
+            bytes_per_token=self.bytes_of(len(self.train)) / len(self.train),
+        )
+
+    def bytes_of(self, n_tokens: int) -> int:
+        """Return about how many bytes of text `n_tokens` training tokens stand for."""
+        known = self.train[: min(len(self.train), 1_000_000)]
+        return round(float(self.token_bytes[known].mean()) * n_tokens)
+
+    @property
+    def owner(self) -> str:
+        """Sixteen hex digits: equal for runs that may go on from each other's state."""
+        text = json.dumps(
+            [self.architecture.to_json(), self.plan.to_json(), len(self.train)], sort_keys=True
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_job(job: Job, folder: Path) -> None:
+    """Write `job` into `folder` for the processes that will read it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train", "held_out", "token_bytes"):
+        np.save(folder / f"{name}.npy", getattr(job, name), allow_pickle=False)
+    description = {
+        "architecture": job.architecture.to_json(),
+        "plan": job.plan.to_json(),
+        "directory": str(job.directory.resolve()),
+    }
+    (folder / "job.json").write_text(json.dumps(description))
+
+
+def read_job(folder: Path) -> Job:
+    """Return the job that `write_job` wrote; its arrays are memory-mapped."""
+    description = json.loads((folder / "job.json").read_text())
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("train", "held_out", "token_bytes")
+    }
+    return Job(
+        architecture=Architecture.from_json(description["architecture"]),
+        plan=TrainingPlan.from_json(description["plan"]),
+        directory=Path(description["directory"]),
+        **arrays,
+    )
