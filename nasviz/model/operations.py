@@ -76,7 +76,8 @@ class _ReluSquared(Function):
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         positive = torch.relu(x)
         ctx.save_for_backward(positive)
-        return positive.square()
+        squared: Tensor = positive * positive
+        return squared
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
