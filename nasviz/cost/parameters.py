@@ -14,8 +14,8 @@ class Parameters:
     `embedding` is the token table and the table of learned positions; `head` is 0 where the
     output shares the token table (Press & Wolf 2017, arXiv:1608.05859). `norm` holds QK norms
     too. `active` leaves out the experts that a token doesn't visit, as in "47B total, 13B active"
-    (Jiang et al. 2024, arXiv:2401.04088); the embedding counts as active. `matrices`, in none of the
-    sums, are the weight matrices of attention and feed-forward: those that Muon trains.
+    (Jiang et al. 2024, arXiv:2401.04088); the embedding counts as active. `matrices`, in none of
+    the sums, are the weight matrices of attention and feed-forward: those that Muon trains.
     """
 
     total: Amount

@@ -44,7 +44,7 @@ def training_host_bytes(parameters: Parameters, workload: Workload) -> Amount:
     """Return the bytes that offloading keeps on the host, for all devices together."""
     if workload.offload == "none":
         return 0 * parameters.total
-    weights, gradients, optimizer = _state_bytes(parameters, workload)
+    weights, _, optimizer = _state_bytes(parameters, workload)
     if workload.zero_stage < 3:
         # The host gathers the fp32 gradients of every device (4 bytes each).
         staged = larger(optimizer, 4 * workload.devices * parameters.total)
