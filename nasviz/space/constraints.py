@@ -1,10 +1,10 @@
-"""What a search space rules out: sizes that don't fit, the user's own rules, limits on costs."""
+"""What a space can rule out: the user's own rules, limits on costs, a target number of weights."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nasviz.errors import InputError, unknown_name
 from nasviz.space import expression
 from nasviz.space.ff_ratio import FF_RATIO
-from nasviz.space.fields import FIELDS, field_named
+from nasviz.space.fields import FIELDS
 from nasviz.space.table import CandidateTable
 
 Mask = NDArray[np.bool_]
@@ -147,51 +147,3 @@ def cost_column(costs: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
         return np.asarray(costs[name])
     except KeyError:
         raise unknown_name("cost", name, costs) from None
-
-
-def sizes_fit(given: Sequence[str]) -> tuple[Constraint, ...]:
-    """Return the built-in rules for a space that sets the fields in `given`.
-
-    They are the same that `Architecture` checks, for whole columns.
-    """
-    rules = [
-        Constraint("the rotary size of a head is odd", *_rule(_rotary_is_even)),
-        Constraint("more experts per token than experts", *_rule(_enough_experts)),
-    ]
-    if "n_kv_heads" in given:
-        rules.insert(0, Constraint("n_kv_heads does not divide n_heads", *_rule(_kv_heads_divide)))
-    if "head_dim" not in given:
-        rules.insert(0, Constraint("n_heads does not divide d_model", *_rule(_heads_divide)))
-    return tuple(rules)
-
-
-def in_range(name: str) -> Constraint:
-    """Return the rule that a derived size stays within the catalogue's range."""
-    size = field_named(name)
-
-    def within(**columns: NDArray[Any]) -> Mask:
-        column = columns[name]
-        return np.asarray((column >= size.low) & (column <= size.high))
-
-    return Constraint(f"{name} is out of range", (name,), within)
-
-
-def _rule(function: Callable[..., Any]) -> tuple[tuple[str, ...], Callable[..., Any]]:
-    return tuple(inspect.signature(function).parameters), function
-
-
-def _heads_divide(d_model: Any, n_heads: Any) -> Any:
-    return d_model % n_heads == 0
-
-
-def _kv_heads_divide(n_heads: Any, n_kv_heads: Any) -> Any:
-    return n_heads % n_kv_heads == 0
-
-
-def _rotary_is_even(position: Any, head_dim: Any, rotary_share: Any) -> Any:
-    rotary_dim = (head_dim * rotary_share).astype(np.int64)
-    return (position != "rope") | ((rotary_dim >= 2) & (rotary_dim % 2 == 0))
-
-
-def _enough_experts(experts: Any, experts_per_token: Any) -> Any:
-    return experts_per_token <= experts

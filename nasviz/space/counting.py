@@ -24,7 +24,7 @@ class SpaceCount:
     """How many grid points a space has, and how many of them are feasible.
 
     `excluded` counts points by the first reason that excludes them: its values and `feasible` add
-    up to `total`. Continuous dimensions count as one. Where `exact` is false, `feasible` is an
+    up to `total`. Continuous dimensions, and those that a target solves for, count as one. Where `exact` is false, `feasible` is an
     estimate with that `standard_error` (one standard deviation, in points).
     """
 
@@ -44,9 +44,8 @@ def count(space: SearchSpace, cost: Cost | None, draws: int, seed: int) -> Space
     plan = space.plan
     total, excluded = _product(plan)
     inside = plan.inside
-    if space.target is not None:
-        # Solved sizes are one value each, not a choice.
-        total, inside = plan_total(plan), plan.inside
+    if plan.impossible:
+        return SpaceCount(total, 0, True, {plan.impossible[0]: total})
     if not has_leftovers(space, plan) or inside == 0:
         return SpaceCount(total, inside, True, excluded)
     tally = Tally()
@@ -66,7 +65,7 @@ def count(space: SearchSpace, cost: Cost | None, draws: int, seed: int) -> Space
     return SpaceCount(total, feasible, exact, excluded, 0.0 if exact else error)
 
 
-def plan_total(plan: Plan) -> int:
+def _total(plan: Plan) -> int:
     """Return how many grid points the plan's dimensions have, feasible or not."""
     return math.prod(factor.total for factor in plan.factors)
 
@@ -75,10 +74,10 @@ def _product(plan: Plan) -> tuple[int, dict[str, int]]:
     """Return the total, and the exclusions by the first factor that fails, over whole points."""
     excluded: dict[str, int] = {}
     feasible_before = 1
-    rest = plan_total(plan)
+    rest = _total(plan)
     for factor in plan.factors:
         rest //= factor.total
         for name, part in factor.excluded.items():
             excluded[name] = excluded.get(name, 0) + feasible_before * part * rest
         feasible_before *= factor.feasible
-    return plan_total(plan), {name: part for name, part in excluded.items() if part}
+    return _total(plan), {name: part for name, part in excluded.items() if part}

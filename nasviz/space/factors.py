@@ -61,10 +61,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class Plan:
-    """A space's factors, and the constraints that are left to rejection."""
+    """A space's factors, and the constraints that are left to rejection.
+
+    `impossible` names those that read no dimension and fail: the base itself is wrong.
+    """
 
     factors: tuple[Factor, ...]
     leftover: tuple[Constraint, ...]
+    impossible: tuple[str, ...] = ()
 
     @property
     def inside(self) -> int:
@@ -107,9 +111,8 @@ def plan_of(space: SearchSpace, without: Sequence[str] = ()) -> Plan:
         else:
             leftover += own
             factors.append(Factor(tuple(group), total, total, None, {}, {}))
-    # A rule that reads no dimension holds everywhere or nowhere.
-    leftover += [rule for rule, read in rules if not read and not _holds(space, rule)]
-    return Plan(tuple(factors), tuple(leftover))
+    impossible = tuple(rule.name for rule, read in rules if not read and not _holds(space, rule))
+    return Plan(tuple(factors), tuple(leftover), impossible)
 
 
 def reads(space: SearchSpace, rule: Constraint) -> frozenset[str]:

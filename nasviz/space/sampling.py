@@ -157,7 +157,12 @@ def joined(parts: list[Points]) -> Points:
 
 
 def refuse_empty(space: SearchSpace, plan: Plan) -> None:
-    """Raise `InputError`, naming the tightest constraint, where a factor has no feasible point."""
+    """Raise `InputError`, naming the tightest constraint, where a factor has no point."""
+    for name in plan.impossible:
+        raise InputError(
+            f"nothing in the space {space.name!r} is feasible: {name}, "
+            "and the sizes that decide it are fixed in the base; change them there"
+        )
     for factor in plan.factors:
         if factor.feasible == 0:
             tightest = max(factor.failing, key=lambda name: factor.failing[name])

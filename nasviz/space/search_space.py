@@ -8,23 +8,35 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nasviz.errors import InputError, unknown_name
-from nasviz.space import counting, named_spaces, sampling, space_json, toml
+from nasviz.space import (
+    counting,
+    encoding,
+    html,
+    named_spaces,
+    sampling,
+    space_json,
+    toml,
+    variation,
+)
 from nasviz.space.architecture import REQUIRED
 from nasviz.space.constraints import (
     Constraint,
     Cost,
     CostLimit,
+    Mask,
     ParameterTarget,
-    in_range,
-    sizes_fit,
 )
 from nasviz.space.counting import SpaceCount
-from nasviz.space.dimensions import Choice, Dimension, chosen
+from nasviz.space.dimensions import Dimension, chosen
 from nasviz.space.factors import Plan, plan_of
 from nasviz.space.ff_ratio import FF_RATIO, space_field
-from nasviz.space.fields import FIELDS, Value
+from nasviz.space.fields import Value
 from nasviz.space.points import Points, table_of
+from nasviz.space.rules import rules_of
 from nasviz.space.table import CandidateTable, encode_column
 
 
@@ -55,6 +67,8 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         dimensions = tuple(self.dimensions)
+        if not dimensions:
+            raise InputError("a space needs at least one dimension")
         names = [each.name for each in dimensions]
         for name in names:
             if names.count(name) > 1:
@@ -195,7 +209,55 @@ class SearchSpace:
                 f"{sampling.MAX_ENUMERATED:,}: narrow the space, or sample it"
             )
         points = sampling.enumerated_points(self, cost)
-        return self.table(points, len(next(iter(points.values()), [0])))
+        return self.table(points, len(next(iter(points.values()))))
+
+    def contains(self, table: CandidateTable, *, cost: Cost | None = None) -> Mask:
+        """Return which rows of `table` are feasible candidates of this space, shape `(n,)`."""
+        return variation.contains(self, table, cost)
+
+    def neighbours(self, table: CandidateTable, *, cost: Cost | None = None) -> CandidateTable:
+        """Return the candidates one step away from the single row of `table`.
+
+        A step moves one dimension to the nearest feasible value above or below, or to any other
+        feasible choice of a kind.
+        """
+        return variation.neighbours(self, table, cost)
+
+    def mutate(
+        self,
+        table: CandidateTable,
+        seed: int = 0,
+        *,
+        rate: float | None = None,
+        cost: Cost | None = None,
+    ) -> CandidateTable:
+        """Return one feasible child of each row, each dimension moved with chance `rate`.
+
+        At least one dimension is moved; `rate` None moves one or two.
+        """
+        return variation.mutate(self, table, seed, rate, cost)
+
+    def crossover(
+        self,
+        one: CandidateTable,
+        other: CandidateTable,
+        seed: int = 0,
+        *,
+        cost: Cost | None = None,
+    ) -> CandidateTable:
+        """Return one feasible child a row: each dimension from one parent or the other."""
+        return variation.crossover(self, one, other, seed, cost)
+
+    def encode(self, table: CandidateTable) -> NDArray[np.float64]:
+        """Return the rows of `table` as vectors in [0, 1], shape `(n, dimensions)`."""
+        return encoding.encode(self, table)
+
+    def decode(self, vectors: Any) -> CandidateTable:
+        """Return the candidates nearest to `vectors`, shape `(n, dimensions)`.
+
+        They may be infeasible (see `contains`) unless the vectors come from `encode`.
+        """
+        return encoding.decode(self, vectors)
 
     def table(self, points: Points, n: int) -> CandidateTable:
         """Return the candidates at `n` points: a column a dimension, as tables store them."""
@@ -236,6 +298,12 @@ class SearchSpace:
         """Return a space that holds the sizes of published models."""
         return cls.named("datacentre")
 
+    def __repr__(self) -> str:
+        return html.text_of(self)
+
+    def _repr_html_(self) -> str:
+        return html.html_of(self)
+
     # What the neighbouring modules need.
 
     @cached_property
@@ -246,26 +314,7 @@ class SearchSpace:
     @cached_property
     def rules(self) -> tuple[Constraint, ...]:
         """The built-in constraints and the user's."""
-        ranges = [
-            in_range(name)
-            for name in ("head_dim", "d_ff")
-            if name not in self.given and self._may_overflow(name)
-        ]
-        return (*sizes_fit(sorted(self.given)), *ranges, *self.constraints)
-
-    def _may_overflow(self, name: str) -> bool:
-        # head_dim is at most d_model; d_ff at most the largest ratio times it.
-        widest = self._largest("d_model")
-        if name == "d_ff":
-            widest *= self._largest(FF_RATIO.name) if self.has_ff_ratio else 4
-        high = FIELDS[name].high
-        return high is not None and widest > high
-
-    def _largest(self, name: str) -> float:
-        for each in self.dimensions:
-            if each.name == name:
-                return float(max(each.grid) if isinstance(each, Choice) else each.high)
-        return float(self.base[name])
+        return rules_of(self)
 
     @cached_property
     def plan(self) -> Plan:
