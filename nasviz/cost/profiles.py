@@ -16,39 +16,33 @@ from typing import Any
 from nasviz.cost.hardware import Hardware, Kind
 
 
-def _gpu(
+def _profile(
     name: str,
     label: str,
     kind: Kind,
     teraflops: Mapping[str, float],
+    *,
     gb_per_s: float,
     gigabytes: float,
-    power_w: float,
+    watts: float,
     source: str,
+    **conventions: Any,
 ) -> Hardware:
     return Hardware(
-        name, label, kind, {key: value * _T for key, value in teraflops.items()},
-        gb_per_s * _G, gigabytes * _G, power_w, source, queues_launches=True,
-    )  # fmt: skip
+        name=name,
+        label=label,
+        kind=kind,
+        source=source,
+        flops_per_s={precision: rate * 1e12 for precision, rate in teraflops.items()},
+        bandwidth_bytes_per_s=gb_per_s * 1e9,
+        memory_bytes=gigabytes * 1e9,
+        power_w=watts,
+        **conventions,
+    )
 
 
-def _cpu(
-    name: str,
-    label: str,
-    kind: Kind,
-    teraflops: Mapping[str, float],
-    gb_per_s: float,
-    gigabytes: float,
-    power_w: float,
-    source: str,
-    op_overhead_s: float = 3e-6,
-) -> Hardware:
-    return Hardware(
-        name, label, kind, {key: value * _T for key, value in teraflops.items()},
-        gb_per_s * _G, gigabytes * _G, power_w, source,
-        matmul_efficiency=0.6, bandwidth_efficiency=0.7, op_overhead_s=op_overhead_s,
-    )  # fmt: skip
-
+_gpu = partial(_profile, queues_launches=True)
+_cpu = partial(_profile, matmul_efficiency=0.6, bandwidth_efficiency=0.7, op_overhead_s=3e-6)
 
 _APPLE_POWER = "power: Apple support, power consumption of the computer"
 
@@ -102,8 +96,8 @@ _ALL = (
     _cpu("xeon-8480", "Intel Xeon Platinum 8480+", "data-centre",
          {"fp32": 7.17, "bf16": 229.4},
          gb_per_s=307.2, gigabytes=512, watts=350,
-         source="Intel ARK: 56 cores, 2.0 GHz base, 8 × DDR5-4800, 350 W; 64 fp32 and 2,048 bf16 (AMX) "
-         "operations a cycle and core"),
+         source="Intel ARK: 56 cores, 2.0 GHz base, 8 × DDR5-4800, 350 W; 64 fp32 and 2,048 "
+         "bf16 (AMX) operations a cycle and core"),
     _gpu("rtx-3090", "NVIDIA GeForce RTX 3090", "desktop",
          {"fp32": 35.6, "bf16": 71, "fp16": 71},
          gb_per_s=936, gigabytes=24, watts=350,
@@ -123,8 +117,8 @@ _ALL = (
          f"{_APPLE_POWER} (Mac Studio)"),
     _cpu("ryzen-7950x", "AMD Ryzen 9 7950X", "desktop", {"fp32": 2.30},
          gb_per_s=83.2, gigabytes=128, watts=170,
-         source="AMD product page: 16 cores, 4.5 GHz base, 2 × DDR5-5200, 170 W; 32 fp32 operations a "
-         "cycle and core"),
+         source="AMD product page: 16 cores, 4.5 GHz base, 2 × DDR5-5200, 170 W; 32 fp32 "
+         "operations a cycle and core"),
     _gpu("m1", "Apple M1 (8-core GPU)", "laptop", {"fp32": 2.6, "fp16": 2.6},
          gb_per_s=68.25, gigabytes=16, watts=39,
          source=f"Apple newsroom 2020-11-10 (2.6 TFLOPS); LPDDR4X-4266, 128 bits; {_APPLE_POWER} "
@@ -138,21 +132,21 @@ _ALL = (
          f"{_APPLE_POWER} (Mac Studio)"),
     _cpu("laptop-cpu", "An ordinary laptop's CPU", "laptop", {"fp32": 0.32},
          gb_per_s=40, gigabytes=16, watts=28,
-         source="Round figures, no product: 4 cores × 2.5 GHz × 32 fp32 operations a cycle, two channels "
-         "of DDR4-3200 (51.2 GB/s at the pins), a 28 W processor"),
+         source="Round figures, no product: 4 cores × 2.5 GHz × 32 fp32 operations a cycle, two "
+         "channels of DDR4-3200 (51.2 GB/s at the pins), a 28 W processor"),
     _gpu("jetson-agx-orin", "NVIDIA Jetson AGX Orin 64 GB", "board",
          {"fp32": 5.3, "fp16": 42.5, "bf16": 42.5},
          gb_per_s=204.8, gigabytes=64, watts=60,
-         source="NVIDIA Jetson AGX Orin series technical brief (fp16: a quarter of the 170 sparse int8 "
-         "TOPS)"),
+         source="NVIDIA Jetson AGX Orin series technical brief (fp16: a quarter of the 170 "
+         "sparse int8 TOPS)"),
     _gpu("jetson-orin-nano", "NVIDIA Jetson Orin Nano 8 GB", "board", {"fp32": 1.28, "fp16": 10.2},
          gb_per_s=68, gigabytes=8, watts=15,
          source="NVIDIA Jetson Orin Nano series datasheet: 1,024 cores at 625 MHz, 15 W "
          "(fp16: a quarter of the sparse int8 TOPS of the GPU)"),
     _cpu("raspberry-pi-5", "Raspberry Pi 5 8 GB", "board", {"fp32": 0.1536},
          gb_per_s=17.1, gigabytes=8, watts=12,
-         source="Raspberry Pi 5 product brief: 4 Cortex-A76 at 2.4 GHz, LPDDR4X-4267 on 32 bits; 16 fp32 "
-         "operations a cycle and core; about 12 W under load", op_overhead_s=10e-6),
+         source="Raspberry Pi 5 product brief: 4 Cortex-A76 at 2.4 GHz, LPDDR4X-4267 on 32 bits; "
+         "16 fp32 operations a cycle and core; about 12 W under load", op_overhead_s=10e-6),
     _gpu("iphone-15-pro", "Apple A17 Pro (iPhone 15 Pro)", "phone", {"fp32": 2.15, "fp16": 2.15},
          gb_per_s=51.2, gigabytes=8, watts=8,
          source="LPDDR5-6400 on 64 bits; 6-core GPU taken as 768 lanes × 2 × 1.4 GHz, which "
@@ -160,8 +154,8 @@ _ALL = (
     _gpu("snapdragon-8-gen-3", "Qualcomm Snapdragon 8 Gen 3", "phone",
          {"fp32": 2.77, "fp16": 2.77},
          gb_per_s=76.8, gigabytes=12, watts=8,
-         source="Qualcomm product brief (LPDDR5X at 4,800 MHz on 64 bits); Adreno 750 taken as 1,536 "
-         "lanes × 2 × 0.903 GHz, which the maker does not publish, nor the power: 8 W assumed"),
+         source="Qualcomm product brief (LPDDR5X at 4,800 MHz on 64 bits); Adreno 750 taken as "
+         "1,536 lanes × 2 × 0.903 GHz, which the maker does not publish, nor the power: 8 W assumed"),
 )  # fmt: skip
 
 PROFILES: Mapping[str, Hardware] = MappingProxyType({each.name: each for each in _ALL})
