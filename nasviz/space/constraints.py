@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -108,7 +108,7 @@ class CostLimit:
     @property
     def name(self) -> str:
         """What excludes, in counts and errors."""
-        return f"{self.column} above {self.maximum:,g}"
+        return f"{self.column} is above {_plain(self.maximum)}"
 
     def mask(self, costs: Mapping[str, NDArray[Any]]) -> Mask:
         """Return where the cost is at most the maximum, shape `(n,)` or `(1,)`."""
@@ -139,6 +139,21 @@ class ParameterTarget:
         """What excludes, in counts and errors."""
         sizes = " and ".join(self.solve_for)
         return f"no {sizes} gives {self.parameters:,.0f} weights within {self.tolerance:.0%}"
+
+
+def needed(names: Sequence[str], cost: Cost | None) -> Cost:
+    """Return `cost`; raises `InputError`, naming the columns it must give, where there is none."""
+    if cost is None:
+        raise InputError(
+            f"this space limits {', '.join(names)}: pass cost=, a function from a table to these "
+            "columns, such as nasviz.cost.columns.cost_columns(workload, hardware, names)"
+        )
+    return cost
+
+
+def _plain(number: float) -> str:
+    whole = float(number).is_integer() and abs(number) < 1e15
+    return f"{int(number):,}" if whole else f"{number:g}"
 
 
 def cost_column(costs: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -24,8 +24,9 @@ class SpaceCount:
     """How many grid points a space has, and how many of them are feasible.
 
     `excluded` counts points by the first reason that excludes them: its values and `feasible` add
-    up to `total`. Continuous dimensions, and those that a target solves for, count as one. Where `exact` is false, `feasible` is an
-    estimate with that `standard_error` (one standard deviation, in points).
+    up to `total`. Continuous dimensions, and those that a target solves for, count as one. Where
+    `exact` is false, `feasible` is an estimate with that `standard_error` (one standard deviation,
+    in points).
     """
 
     total: int

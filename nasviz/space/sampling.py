@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
-from nasviz.space.constraints import Cost, Mask
+from nasviz.space.constraints import Cost, Mask, needed
 from nasviz.space.factors import CHUNK, Plan
 from nasviz.space.points import Points, constraint_columns, table_of
 from nasviz.space.target import solve
@@ -91,7 +91,7 @@ def settled(
         for rule in space.plan.leftover:
             _exclude(rule.name, np.broadcast_to(rule.mask(columns), (n,)), alive, tally)
     if space.limits:
-        costs = needed(space, cost)(table_of(space, points, n))
+        costs = needed(space.cost_names, cost)(table_of(space, points, n))
         for limit in space.limits:
             _exclude(limit.name, np.broadcast_to(limit.mask(costs), (n,)), alive, tally)
     tally.drawn += n
@@ -103,18 +103,6 @@ def _exclude(name: str, mask: Mask, alive: Mask, tally: Tally) -> None:
     tally.failing[name] += int(len(mask) - mask.sum())
     tally.excluded[name] += int((alive & ~mask).sum())
     alive &= mask
-
-
-def needed(space: SearchSpace, cost: Cost | None) -> Cost:
-    """Return `cost`; raises `InputError` where the space needs one and none was given."""
-    if cost is None:
-        names = [limit.column for limit in space.limits]
-        names += ["parameters_total"] if space.target is not None else []
-        raise InputError(
-            f"this space limits {', '.join(names)}: pass cost=, a function from a table to its "
-            "cost columns (nasviz.cost.columns.cost_columns(workload, hardware))"
-        )
-    return cost
 
 
 def has_leftovers(space: SearchSpace, plan: Plan) -> bool:

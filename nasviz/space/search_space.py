@@ -24,6 +24,7 @@ from nasviz.space import (
 )
 from nasviz.space.architecture import REQUIRED
 from nasviz.space.constraints import (
+    PARAMETERS,
     Constraint,
     Cost,
     CostLimit,
@@ -303,6 +304,13 @@ class SearchSpace:
 
     def _repr_html_(self) -> str:
         return html.html_of(self)
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """The cost columns that `cost=` must give for this space's limits and target."""
+        names = [limit.column for limit in self.limits]
+        names += [PARAMETERS] if self.target is not None else []
+        return tuple(dict.fromkeys(names))
 
     # What the neighbouring modules need.
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasviz.errors import InputError
-from nasviz.space.constraints import PARAMETERS, Cost, Mask, ParameterTarget, cost_column
+from nasviz.space.constraints import (
+    PARAMETERS,
+    Cost,
+    Mask,
+    ParameterTarget,
+    cost_column,
+    needed,
+)
 from nasviz.space.factors import CHUNK, reads
 from nasviz.space.points import Points, constraint_columns, table_of
 
@@ -27,11 +34,7 @@ def solve(
     nearest to the target; it worked where that lies within the target's tolerance. All
     combinations are tried: the count is not monotone along a grid with holes.
     """
-    if cost is None:
-        raise InputError(
-            f"{target.parameters:,.0f} weights are asked for: pass cost=, a function from a table "
-            f"to its cost columns, {PARAMETERS} among them"
-        )
+    cost = needed(space.cost_names, cost)
     combinations, k = _combinations(space, target)
     others = {name: column for name, column in points.items() if name not in combinations}
     solved = {name: np.empty(n, dtype=column.dtype) for name, column in combinations.items()}

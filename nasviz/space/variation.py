@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
-from nasviz.space.constraints import Cost, Mask
+from nasviz.space.constraints import Cost, Mask, needed
 from nasviz.space.dimensions import Dimension, Real
 from nasviz.space.points import Points, constraint_columns, index_of, points_of, table_of
-from nasviz.space.sampling import kept_points, needed, sample_points
+from nasviz.space.sampling import kept_points, sample_points
 from nasviz.space.table import CandidateTable
 from nasviz.space.target import solve
 
@@ -35,7 +35,7 @@ def feasible(space: SearchSpace, points: Points, n: int, cost: Cost | None) -> M
     for rule in space.rules:
         alive &= rule.mask(columns)
     if space.limits:
-        costs = needed(space, cost)(table_of(space, points, n))
+        costs = needed(space.cost_names, cost)(table_of(space, points, n))
         for limit in space.limits:
             alive &= limit.mask(costs)
     if space.target is not None:
