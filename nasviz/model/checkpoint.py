@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 
 from nasviz.errors import InputError, RunError
 from nasviz.model.transformer import Transformer
+from nasviz.model.whole_file import whole_file
 from nasviz.space.architecture import Architecture
 
 WEIGHTS = "weights.safetensors"
@@ -29,9 +29,9 @@ def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
     digest = model.architecture.digest
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _Whole(folder / WEIGHTS) as path:
+        with whole_file(folder / WEIGHTS) as path:
             save_file(weights, path, metadata={"architecture": digest})
-        with _Whole(folder / ARCHITECTURE) as path:
+        with whole_file(folder / ARCHITECTURE) as path:
             path.write_text(json.dumps(model.architecture.to_json(), indent=1), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise RunError(f"could not write a checkpoint to {folder}: {error}") from error
@@ -85,22 +85,3 @@ def _refuse_mismatch(
     for name in found:
         if name not in wanted:
             raise InputError(f"{path} has {name!r}, which {ARCHITECTURE} does not know")
-
-
-class _Whole:
-    """A file that appears under its name only when it is complete and on the disk."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-
-    def __enter__(self) -> Path:
-        return self._partial
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None:
-            self._partial.unlink(missing_ok=True)
-            return
-        with self._partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self._partial, self._path)

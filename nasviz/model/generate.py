@@ -31,11 +31,11 @@ def generate(
     model: Transformer,
     tokens: Sequence[int],
     n_tokens: int,
+    *,
     temperature: float = 0.0,
     top_k: int | None = None,
     seed: int = 0,
     on_token: Callable[[int], object] | None = None,
-    *,
     cached: bool = True,
 ) -> Generation:
     """Return `n_tokens` tokens that follow `tokens`; `on_token` hears of each as it comes.

@@ -1,0 +1,57 @@
+"""Where a family keeps its weights in another form than ours: joined, transposed or shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nasviz.model.export.family import Weights
+from nasviz.space.architecture import Architecture
+
+
+def gpt2(architecture: Architecture, weights: Weights) -> Weights:
+    """Return queries, keys and values as one matrix, and every block's matrix transposed.
+
+    GPT-2's `Conv1D` keeps its matrices as (inputs, outputs).
+    """
+    joined = _joined(weights, lambda q, k, v: torch.cat((q, k, v)))
+    return {
+        name: tensor.T if name.startswith("blocks.") and tensor.ndim == 2 else tensor
+        for name, tensor in joined.items()
+    }
+
+
+def gpt_neox(architecture: Architecture, weights: Weights) -> Weights:
+    """Return queries, keys and values as one matrix, by head: q₀ k₀ v₀ q₁ k₁ v₁ and so on."""
+    heads = architecture.n_heads
+
+    def by_head(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        split = [
+            part.reshape(heads, -1, *part.shape[1:]) for part in (q, k, v)
+        ]  # (heads, head_dim, …)
+        return torch.stack(split, dim=1).flatten(0, 2)  # (heads · 3 · head_dim, …)
+
+    return _joined(weights, by_head)
+
+
+def gemma(architecture: Architecture, weights: Weights) -> Weights:
+    """Return norm weights less 1: Gemma's norms multiply by 1 + weight."""
+    return {
+        name: tensor - 1 if name.endswith("norm.weight") else tensor
+        for name, tensor in weights.items()
+    }
+
+
+def _joined(weights: Weights, join: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Weights:
+    """Return `weights` with each layer's query, key and value joined into `attention.joined`."""
+    result = {}
+    for name, tensor in weights.items():
+        if ".attention.query." in name:
+            key = weights[name.replace(".query.", ".key.")]
+            value = weights[name.replace(".query.", ".value.")]
+            result[name.replace(".query.", ".joined.")] = join(tensor, key, value)
+        elif ".attention.key." not in name and ".attention.value." not in name:
+            result[name] = tensor
+    return result
