@@ -59,6 +59,7 @@ def count(space: SearchSpace, cost: Cost | None, draws: int, seed: int) -> Space
     excluded |= {
         name: round(inside * (part / tally.drawn)) if not exact else part
         for name, part in tally.excluded.items()
+        if part
     }
     share = tally.kept / tally.drawn
     error = inside * math.sqrt(share * (1 - share) / tally.drawn)

@@ -25,7 +25,8 @@ from nasviz.space.target import solve
 if TYPE_CHECKING:
     from nasviz.space.search_space import SearchSpace
 
-# Rejection gives up after so many draws, and turns to enumeration where it can.
+# Rejection gives up after so many draws without, or with, a feasible one. Where visiting every
+# point is less work than the draws still to be expected, it turns to enumeration before.
 PATIENCE = 2_000_000
 MAX_DRAWS = 40_000_000
 MAX_ENUMERATED = 20_000_000
@@ -39,6 +40,11 @@ class Tally:
     kept: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     failing: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def share(self) -> float:
+        """The share kept so far, never 0: one more draw, kept, is counted."""
+        return (self.kept + 1) / (self.drawn + 1) if self.drawn else 0.5
 
 
 def sample_points(space: SearchSpace, n: int, seed: int, cost: Cost | None) -> tuple[Points, int]:
@@ -59,20 +65,18 @@ def sample_points(space: SearchSpace, n: int, seed: int, cost: Cost | None) -> t
         points, kept = settled(space, plan.draw(generator, batch), batch, cost, tally)
         parts.append(kept_points(points, np.flatnonzero(kept)[:wanted]))
         wanted = n - tally.kept
-        if wanted > 0 and tally.drawn >= PATIENCE and tally.kept * 10_000 < tally.drawn:
-            if can_enumerate(space, plan):
-                everything = enumerated_points(space, cost)
-                chosen = generator.integers(len(next(iter(everything.values()))), size=n)
-                return kept_points(everything, chosen), n
-            if not tally.kept or tally.drawn >= MAX_DRAWS:
-                raise _too_tight(space, tally, n)
+        if wanted > 0 and can_enumerate(space, plan) and plan.inside < wanted / tally.share:
+            everything = enumerated_points(space, cost)
+            chosen = generator.integers(len(next(iter(everything.values()))), size=n)
+            return kept_points(everything, chosen), n
+        if wanted > 0 and tally.drawn >= (MAX_DRAWS if tally.kept else PATIENCE):
+            raise _too_tight(space, tally, n)
     return joined(parts), n
 
 
 def _batch(tally: Tally, wanted: int) -> int:
     """Return how many to draw so that about `wanted` are kept, by the share kept so far."""
-    share = (tally.kept + 1) / (tally.drawn + 1) if tally.drawn else 0.5
-    return int(min(max(1.1 * wanted / share, 4096), CHUNK))
+    return int(min(max(1.1 * wanted / tally.share, 4096), CHUNK))
 
 
 def settled(
