@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
+from nasviz.cost.measured import Measured
 from nasviz.cost.workload import PRECISIONS
 from nasviz.errors import InputError, unknown_name
 
@@ -40,6 +41,7 @@ class Hardware:
     queues_launches: whether the host launches ahead while the device computes (GPUs do), so that
         the longer of the two counts and not their sum.
     source: where the figures come from.
+    measured: what calibration found on this machine; it takes the published figures' place.
 
     Raises `InputError` for figures that no device has.
     """
@@ -56,6 +58,7 @@ class Hardware:
     bandwidth_efficiency: float = 0.8
     op_overhead_s: float = 5e-6
     queues_launches: bool = False
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -74,18 +77,43 @@ class Hardware:
 
     @classmethod
     def named(cls, name: str) -> Hardware:
-        """Return the published profile of that name; raises `InputError` with the nearest one."""
+        """Return the published profile of that name, or the calibrated `this-machine`.
+
+        Raises `InputError` with the nearest name for an unknown one, and for `this-machine`
+        before it was calibrated.
+        """
+        from nasviz.cost.calibrated import THIS_MACHINE, load_calibrated
         from nasviz.cost.profiles import PROFILES
 
         key = str(name).strip().lower()
+        if key == THIS_MACHINE:
+            found = load_calibrated()
+            if found is None:
+                raise InputError(
+                    "this machine is not calibrated yet: run `nasviz hardware --calibrate` or "
+                    "Hardware.calibrate()"
+                )
+            return found
         if key not in PROFILES:
-            raise unknown_name("hardware", name, PROFILES)
+            raise unknown_name("hardware", name, (*PROFILES, THIS_MACHINE))
         return PROFILES[key]
 
     @classmethod
     def default(cls) -> Hardware:
-        """Return the profile of an ordinary laptop's CPU."""
-        return cls.named("laptop-cpu")
+        """Return the calibrated profile of this machine, else that of an ordinary laptop CPU."""
+        from nasviz.cost.calibrated import load_calibrated
+
+        return load_calibrated() or cls.named("laptop-cpu")
+
+    @classmethod
+    def calibrate(cls, *, threads: int | None = None) -> Hardware:
+        """Measure this machine in a fresh process (about 20 s), keep and return its profile.
+
+        Progress goes to stderr. Raises `RunError` where measuring fails.
+        """
+        from nasviz.cost.calibrated import calibrate
+
+        return calibrate(threads=threads)
 
     def peak_flops_per_s(self, precision: str) -> float:
         """Return the peak rate at which products in `precision` are computed.
@@ -106,6 +134,7 @@ class Hardware:
         """Return every figure by name."""
         data: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         data["flops_per_s"] = dict(self.flops_per_s)
+        data["measured"] = self.measured.to_json() if self.measured else None
         return data
 
     @classmethod
@@ -121,7 +150,8 @@ class Hardware:
         missing = [name for name in required if name not in data]
         if missing:
             raise InputError(f"the hardware lacks {', '.join(missing)}")
-        return cls(**data)
+        measured = data.get("measured")
+        return cls(**{**data, "measured": Measured.from_json(measured) if measured else None})
 
 
 def _check_positive(place: str, value: object, most: float = math.inf) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.roofline import Roofline, roofline
+from nasviz.cost.roofline import Clock, clock
 from nasviz.cost.sizes import Amount, Sizes, larger, smaller
 from nasviz.cost.workload import Workload
 
 
 @dataclass(frozen=True, eq=False)
 class LatencyParts:
-    """Seconds of one pass by component; `overhead_s` is launching operations.
+    """Seconds of one pass by component.
 
     `elementwise_s` is everything that streams activations: norms, rotations, non-linearities,
-    residual sums.
+    residual sums, cache writes. `head_s` holds the choice of the likeliest token. `overhead_s`
+    is Python and launching operations.
     """
 
     attention_s: Amount
@@ -31,7 +35,7 @@ class LatencyParts:
 class Latency:
     """Seconds of a workload.
 
-    time_to_first_token_s: reading the whole batch of prompts.
+    time_to_first_token_s: reading the whole batch of prompts and choosing the first tokens.
     time_per_output_token_s: one decode step of the whole batch, at the workload's
         `decode_position`; each sequence gets one token.
     request_s: from a request's prompt to its last token.
@@ -47,27 +51,43 @@ class Latency:
 
 
 def predict_latency(sizes: Sizes, workload: Workload, hardware: Hardware) -> Latency:
-    """Return the seconds that `workload` takes on `hardware`, by a roofline for each operation."""
-    machine = roofline(hardware, workload.precision)
+    """Return the seconds that `workload` takes on `hardware`, operation by operation."""
+    # A device that queues launches hides the shorter of the two; measured tables hold it already.
+    queues = hardware.queues_launches and hardware.measured is None
+    return latency_on(clock(hardware, workload.precision), sizes, workload, queues)
+
+
+def latency_on(
+    device: Clock, sizes: Sizes, workload: Workload, queues_launches: bool = False
+) -> Latency:
+    """Return the seconds of `workload` by the given clock."""
+    batch = workload.batch
     prompt = prompt_tokens(sizes, workload)
+    keys = decode_keys(sizes, workload)
     prefill = _pass(
         sizes,
-        machine,
-        hardware,
-        batch=workload.batch,
-        tokens=prompt,
-        pairs=seen_pairs(sizes, prompt),
-        keys=prompt,
+        device,
+        batch=batch,
+        rows=batch * prompt,
+        keys=0,
+        scores=device.prefill_attention_s(sizes, batch, prompt, seen_pairs(sizes, prompt)),
+        gathers=True,
     )
-    keys = decode_keys(sizes, workload)
-    decode = _pass(sizes, machine, hardware, batch=workload.batch, tokens=1, pairs=keys, keys=keys)
-    first = _total(prefill, hardware)
-    step = _total(decode, hardware)
+    decode = _pass(
+        sizes,
+        device,
+        batch=batch,
+        rows=batch,
+        keys=batch * keys,
+        scores=device.decode_attention_s(sizes, batch, keys),
+        gathers=False,
+    )
+    first, step = _total(prefill, queues_launches), _total(decode, queues_launches)
     return Latency(
         time_to_first_token_s=first,
         time_per_output_token_s=step,
         request_s=first + (workload.generated_tokens - 1) * step,
-        tokens_per_s=workload.batch / step,
+        tokens_per_s=batch / step,
         prefill_parts=prefill,
         decode_parts=decode,
     )
@@ -75,68 +95,96 @@ def predict_latency(sizes: Sizes, workload: Workload, hardware: Hardware) -> Lat
 
 def _pass(
     sizes: Sizes,
-    machine: Roofline,
-    hardware: Hardware,
+    device: Clock,
     *,
     batch: int,
-    tokens: Amount,
-    pairs: Amount,
+    rows: Amount,
     keys: Amount,
+    scores: Amount,
+    gathers: bool,
 ) -> LatencyParts:
-    """Return the seconds of one forward pass over `tokens` new tokens of each sequence.
+    """Return the seconds of one forward pass over `rows` new tokens of the whole batch.
 
-    `pairs` and `keys` are a sequence's: the (query, key) pairs computed and the keys read.
+    `keys` are read from the cache; attention itself takes `scores` a layer, and its heads are
+    gathered in a copy where there are several tokens a sequence.
     """
-    rows = batch * tokens
-    d_model, query, kv = sizes.d_model, sizes.query_width, sizes.kv_width
-    layers = sizes.n_layers
-    inward = 1 + sizes.gated
-
-    projections = machine.matmul_s(rows, d_model, query + 2 * kv)
-    attention = projections + machine.matmul_s(rows, query, d_model)
-    scores = machine.attention_s(
-        4 * batch * pairs * query, 2 * batch * (tokens * query + keys * kv)
-    )
+    d_model, query, kv, layers = sizes.d_model, sizes.query_width, sizes.kv_width, sizes.n_layers
     # Each token visits `experts_per_token`; the rows spread over the experts that are touched.
     visits = rows * sizes.experts_per_token
     touched = smaller(sizes.experts, visits)
-    each = visits / touched
-    feed_forward = machine.matmul_s(each, d_model, inward * sizes.d_ff, touched)
-    feed_forward = feed_forward + machine.matmul_s(each, sizes.d_ff, d_model, touched)
-    feed_forward = feed_forward + sizes.routed * machine.matmul_s(rows, d_model, sizes.experts)
-    streamed = rows * (
-        8 * d_model  # two norms and two residual sums, each read and written
-        + (inward + 1) * sizes.d_ff * sizes.experts_per_token
-        + (sizes.rope + sizes.qk_norm) * 2 * (query + kv)
+    expert_rows = visits / touched
+
+    matrices = touched * (2 + sizes.gated) * d_model * sizes.d_ff + 2 * d_model * (query + kv)
+    head_weights = d_model * sizes.vocab_size
+    cold = device.cold_share(layers * matrices + head_weights, layers * 2 * keys * kv)
+
+    attention = (
+        device.matmul_s(rows, d_model, query, cold)
+        + 2 * device.matmul_s(rows, d_model, kv, cold)
+        + device.matmul_s(rows, query, d_model, cold)
+    )
+    inward = device.matmul_s(expert_rows, d_model, sizes.d_ff, cold)
+    feed_forward = touched * (
+        (1 + sizes.gated) * inward + device.matmul_s(expert_rows, sizes.d_ff, d_model, cold)
+    )
+    if np.any(sizes.routed):
+        router = device.matmul_s(rows, d_model, sizes.experts, cold)
+        feed_forward = feed_forward + sizes.routed * router
+
+    streams = (
+        2 * _norm_s(sizes, device, rows * d_model)
+        + 2 * device.stream_s("add", rows * d_model)
+        + 2 * device.stream_s("copy", rows * kv)
+        + touched * _activation_s(sizes, device, expert_rows * sizes.d_ff)
+    )
+    if gathers:
+        streams = streams + device.stream_s("copy", rows * query)
+    for switch, kind in ((sizes.qk_norm, "head_norm"), (sizes.rope, "rotate")):
+        if np.any(switch):
+            both = device.stream_s(kind, rows * query) + device.stream_s(kind, rows * kv)
+            streams = streams + switch * both
+    head = (
+        _norm_s(sizes, device, batch * d_model)
+        + device.matmul_s(batch, d_model, sizes.vocab_size, cold)
+        + device.stream_s("argmax", batch * sizes.vocab_size)
     )
     return LatencyParts(
         attention_s=layers * attention,
         scores_s=layers * scores,
         feed_forward_s=layers * feed_forward,
-        elementwise_s=layers * machine.elementwise_s(streamed),
-        head_s=machine.matmul_s(batch, d_model, sizes.vocab_size),
-        overhead_s=launches(sizes) * hardware.op_overhead_s,
+        elementwise_s=layers * streams + device.stream_s("copy", rows * d_model),
+        head_s=head,
+        overhead_s=device.overhead_s(sizes, touched),
     )
 
 
-def launches(sizes: Sizes) -> Amount:
-    """Return how many operations an eager forward pass launches.
-
-    A layer: two norms, four projections, two cache writes, attention, two residual sums, two
-    matrices and a non-linearity; more for what is switched on. Besides the layers: embedding,
-    final norm, head.
-    """
-    layer = (
-        14
-        + 2 * sizes.gated
-        + 2 * sizes.qk_norm
-        + 8 * sizes.rope
-        + sizes.routed * (6 + 6 * sizes.experts_per_token)
+def _norm_s(sizes: Sizes, device: Clock, numbers: Amount) -> Amount:
+    return _by_kind(
+        device, numbers, {"layer_norm": sizes.layernorm, "rms_norm": 1 - sizes.layernorm}
     )
-    return sizes.n_layers * layer + 4 + sizes.learned
 
 
-def _total(parts: LatencyParts, hardware: Hardware) -> Amount:
+def _activation_s(sizes: Sizes, device: Clock, numbers: Amount) -> Amount:
+    """Return the seconds of the non-linearity over `numbers`, and of the product with a gate."""
+    plain = _by_kind(
+        device,
+        numbers,
+        {"gelu": sizes.gelu, "silu": sizes.silu, "relu": sizes.relu, "relu2": sizes.relu2},
+    )
+    if np.any(sizes.gated):
+        plain = plain + sizes.gated * device.stream_s("multiply", numbers)
+    return plain
+
+
+def _by_kind(device: Clock, numbers: Amount, switches: Mapping[str, Amount]) -> Amount:
+    """Return the seconds of the stream that each candidate has; kinds that none has are skipped."""
+    found = [(kind, switch) for kind, switch in switches.items() if np.any(switch)]
+    if len(found) == 1:
+        return device.stream_s(found[0][0], numbers)
+    return sum(switch * device.stream_s(kind, numbers) for kind, switch in found)
+
+
+def _total(parts: LatencyParts, queues_launches: bool) -> Amount:
     busy = (
         parts.attention_s
         + parts.scores_s
@@ -144,6 +192,6 @@ def _total(parts: LatencyParts, hardware: Hardware) -> Amount:
         + parts.elementwise_s
         + parts.head_s
     )
-    if hardware.queues_launches:
+    if queues_launches:
         return larger(busy, parts.overhead_s)
     return busy + parts.overhead_s

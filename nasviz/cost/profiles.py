@@ -155,7 +155,8 @@ _ALL = (
          {"fp32": 2.77, "fp16": 2.77},
          gb_per_s=76.8, gigabytes=12, watts=8,
          source="Qualcomm product brief (LPDDR5X at 4,800 MHz on 64 bits); Adreno 750 taken as "
-         "1,536 lanes × 2 × 0.903 GHz, which the maker does not publish, nor the power: 8 W assumed"),
+         "1,536 lanes × 2 × 0.903 GHz, which the maker does not publish, nor the power: 8 W "
+         "assumed"),
 )  # fmt: skip
 
 PROFILES: Mapping[str, Hardware] = MappingProxyType({each.name: each for each in _ALL})

@@ -1,51 +1,174 @@
-"""The roofline: how long one kind of operation takes on a device.
+"""How long one operation takes on a device: by a roofline, or looked up where it was measured.
 
-An operation takes as long as its arithmetic or as its memory traffic, whichever is longer
-(Williams et al. 2009, Roofline, doi:10.1145/1498765.1498785), at the share of either peak that
-large operations reach. Launching is counted apart, see `nasviz.cost.latency`.
+On a published device an operation takes as long as its arithmetic or as its memory traffic,
+whichever is longer (Williams et al. 2009, Roofline, doi:10.1145/1498765.1498785), at the share of
+either peak that large operations reach. On a calibrated one the measured tables answer. Both are
+`Clock`s, so that one composition of operations (`nasviz.cost.latency`) serves both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
 
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.sizes import Amount, larger
+from nasviz.cost.measured import MeasuredRates
+from nasviz.cost.sizes import Amount, Sizes, larger
 from nasviz.cost.workload import ACTIVATION_BYTES, WEIGHT_BYTES
+
+# How often a stream touches each of its numbers: read once and written once, or more.
+_PASSES = MappingProxyType(
+    {"add": 3, "multiply": 3, "rotate": 4, "argmax": 1}  # all others: 2
+)
+
+
+class Clock(Protocol):
+    """Seconds of each kind of operation."""
+
+    def matmul_s(self, rows: Amount, inner: Amount, outer: Amount, cold: Amount) -> Amount:
+        """Return the seconds of (rows, inner) × (inner, outer); `cold` from `cold_share`."""
+
+    def cold_share(self, weights: Amount, cached: Amount) -> Amount:
+        """Return how cold weights are (0 to 1) when a pass reads so many, and so many keys."""
+
+    def prefill_attention_s(
+        self, sizes: Sizes, batch: int, tokens: Amount, pairs: Amount
+    ) -> Amount:
+        """Return the seconds of attention among `tokens` tokens, of which `pairs` are seen."""
+
+    def decode_attention_s(self, sizes: Sizes, batch: int, keys: Amount) -> Amount:
+        """Return the seconds of attention of one token to `keys` keys."""
+
+    def stream_s(self, kind: str, numbers: Amount) -> Amount:
+        """Return the seconds of one of `STREAMS` over `numbers` numbers."""
+
+    def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
+        """Return the seconds of a pass that no operation above holds; `experts` are visited."""
 
 
 @dataclass(frozen=True)
 class Roofline:
-    """A device's rates in one precision, as its operations reach them."""
+    """A published device's rates in one precision, as its operations reach them."""
 
     flops_per_s: float
     bytes_per_s: float
     weight_bytes: float
     activation_bytes: float
+    op_overhead_s: float
 
-    def matmul_s(self, rows: Amount, inner: Amount, outer: Amount, copies: Amount = 1) -> Amount:
-        """Return the seconds of `copies` products (rows, inner) × (inner, outer) with weights."""
-        weights = copies * inner * outer
-        flops = 2 * rows * weights
-        moved = (
-            weights * self.weight_bytes + copies * rows * (inner + outer) * self.activation_bytes
-        )
-        return larger(flops / self.flops_per_s, moved / self.bytes_per_s)
+    def matmul_s(self, rows: Amount, inner: Amount, outer: Amount, cold: Amount) -> Amount:
+        """Return the longer of arithmetic and traffic; weights always come from memory."""
+        weights = inner * outer
+        moved = weights * self.weight_bytes + rows * (inner + outer) * self.activation_bytes
+        return larger(2 * rows * weights / self.flops_per_s, moved / self.bytes_per_s)
 
-    def attention_s(self, flops: Amount, numbers: Amount) -> Amount:
-        """Return the seconds of attention's two products over `numbers` read and written."""
+    def cold_share(self, weights: Amount, cached: Amount) -> Amount:
+        """Return 1: caches are not published."""
+        return 1
+
+    def prefill_attention_s(
+        self, sizes: Sizes, batch: int, tokens: Amount, pairs: Amount
+    ) -> Amount:
+        """Return the longer of arithmetic (the pairs seen) and traffic."""
+        flops = 4 * batch * pairs * sizes.query_width
+        numbers = 2 * batch * tokens * (sizes.query_width + sizes.kv_width)
+        return self._longer(flops, numbers)
+
+    def decode_attention_s(self, sizes: Sizes, batch: int, keys: Amount) -> Amount:
+        """Return the longer of arithmetic and traffic, which is the cache's."""
+        flops = 4 * batch * keys * sizes.query_width
+        return self._longer(flops, 2 * batch * (sizes.query_width + keys * sizes.kv_width))
+
+    def stream_s(self, kind: str, numbers: Amount) -> Amount:
+        """Return the traffic's time."""
+        passes = _PASSES.get(kind, 2)
+        return numbers * (passes * self.activation_bytes / self.bytes_per_s)
+
+    def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
+        """Return the launches of an eager pass times the seconds of one."""
+        return launches(sizes, experts) * self.op_overhead_s
+
+    def _longer(self, flops: Amount, numbers: Amount) -> Amount:
         return larger(flops / self.flops_per_s, numbers * self.activation_bytes / self.bytes_per_s)
 
-    def elementwise_s(self, numbers: Amount) -> Amount:
-        """Return the seconds of reading and writing `numbers` activations."""
-        return numbers * self.activation_bytes / self.bytes_per_s
+
+@dataclass(frozen=True)
+class Lookup:
+    """A calibrated machine's tables in one precision, and what slows them down in another."""
+
+    rates: MeasuredRates
+    weight_bytes: float
+    activation_bytes: float
+
+    def matmul_s(self, rows: Amount, inner: Amount, outer: Amount, cold: Amount) -> Amount:
+        """Return the measured seconds, between warm and cold weights."""
+        weights = inner * outer
+        hot = self.rates.matmul_hot.at(rows, weights)
+        return hot + cold * (self.rates.matmul_cold.at(rows, weights) - hot)
+
+    def cold_share(self, weights: Amount, cached: Amount) -> Amount:
+        """Return the measured share at so many bytes."""
+        read = weights * self.weight_bytes + cached * self.activation_bytes
+        return self.rates.cold_share.at(read)
+
+    def prefill_attention_s(
+        self, sizes: Sizes, batch: int, tokens: Amount, pairs: Amount
+    ) -> Amount:
+        """Return the measured seconds a head times the heads."""
+        each = self.rates.prefill_attention.at(tokens, sizes.head_dim)
+        return self.rates.decode_fixed_s + batch * sizes.n_heads * each
+
+    def decode_attention_s(self, sizes: Sizes, batch: int, keys: Amount) -> Amount:
+        """Return the measured seconds of key/value heads and of the queries that share them."""
+        first = self.rates.decode_attention.at(keys, sizes.head_dim)
+        further = self.rates.decode_query.at(keys, sizes.head_dim)
+        heads = sizes.n_kv_heads * first + (sizes.n_heads - sizes.n_kv_heads) * further
+        return self.rates.decode_fixed_s + batch * heads
+
+    def stream_s(self, kind: str, numbers: Amount) -> Amount:
+        """Return the measured seconds."""
+        return self.rates.streams[kind].at(numbers)
+
+    def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
+        """Return what the probes took beyond their operations."""
+        seconds = self.rates.overheads_s
+        layer = (
+            seconds["layer"]
+            + sizes.rope * seconds["rope"]
+            + sizes.qk_norm * seconds["qk_norm"]
+            + sizes.gated * seconds["gated"]
+            + sizes.routed * experts * seconds["expert"]
+        )
+        return seconds["model"] + sizes.n_layers * layer
 
 
-def roofline(hardware: Hardware, precision: str) -> Roofline:
-    """Return the roofline of `hardware` in `precision`."""
+def clock(hardware: Hardware, precision: str) -> Clock:
+    """Return the clock of `hardware` in `precision`: measured where it was, else a roofline."""
+    weight_bytes, activation_bytes = WEIGHT_BYTES[precision], ACTIVATION_BYTES[precision]
+    if hardware.measured is not None and precision in hardware.measured.rates:
+        return Lookup(hardware.measured.rates[precision], weight_bytes, activation_bytes)
     return Roofline(
         flops_per_s=hardware.peak_flops_per_s(precision) * hardware.matmul_efficiency,
         bytes_per_s=hardware.bandwidth_bytes_per_s * hardware.bandwidth_efficiency,
-        weight_bytes=WEIGHT_BYTES[precision],
-        activation_bytes=ACTIVATION_BYTES[precision],
+        weight_bytes=weight_bytes,
+        activation_bytes=activation_bytes,
+        op_overhead_s=hardware.op_overhead_s,
     )
+
+
+def launches(sizes: Sizes, experts: Amount) -> Amount:
+    """Return how many operations an eager forward pass launches.
+
+    A layer: two norms, four projections, two cache writes, attention, two residual sums, two
+    matrices and a non-linearity; more for what is switched on. Besides the layers: embedding,
+    final norm, head, argmax.
+    """
+    layer = (
+        14
+        + 2 * sizes.gated
+        + 2 * sizes.qk_norm
+        + 6 * sizes.rope
+        + sizes.routed * (8 + 8 * (experts - 1))
+    )
+    return sizes.n_layers * layer + 4 + sizes.learned

@@ -45,6 +45,9 @@ class Sizes:
     rope: Amount
     layernorm: Amount
     gated: Amount
+    gelu: Amount
+    silu: Amount
+    relu: Amount
     relu2: Amount
     qkv_bias: Amount
     all_biases: Amount
@@ -126,6 +129,9 @@ def _assemble(
         rope=chosen("position", ("rope",)),
         layernorm=chosen("norm", ("layernorm",)),
         gated=chosen("mlp", GATED),
+        gelu=chosen("mlp", ("gelu", "geglu")),
+        silu=chosen("mlp", ("swiglu",)),
+        relu=chosen("mlp", ("relu",)),
         relu2=chosen("mlp", ("relu2",)),
         qkv_bias=chosen("biases", ("qkv", "all")),
         all_biases=chosen("biases", ("all",)),
