@@ -63,7 +63,7 @@ class Database:
         for retry in range(RETRIES + 1):
             try:
                 return work()
-            except Exception as error:
+            except Exception as error:  # noqa: PERF203 (retrying is what the loop is for)
                 if not _is_database_error(error):
                     raise
                 if retry == RETRIES or not _is_transient(error):

@@ -1,7 +1,7 @@
 """What happens to a trial from waiting to its end; each step is one transaction.
 
-`nasviz_trials` decides; Optuna is told afterwards. A process that dies between the two leaves
-Optuna behind, and finishing the trial again mends it.
+`nasviz_trials` decides. A process that dies between telling Optuna and telling it leaves the two
+apart until the trial is finished again, which Optuna's record allows (see `Mirror`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nasviz.study.trial import Trial
 if TYPE_CHECKING:
     from nasviz.study.study import Study
 
-MOST_ATTEMPTS = 2  # a trial whose workers died this often is failed, not tried again
+MOST_DEATHS = 2  # a trial on which so many workers died is failed, not tried again
 
 
 def claim(study: Study, worker: int) -> Trial | None:
@@ -61,9 +61,13 @@ def pending_request(study: Study, number: int) -> str:
 
 
 def complete(study: Study, number: int, result: Mapping[str, Any]) -> None:
-    """Store the result of a running trial; Optuna gets the objectives."""
-    if _end(study, number, ("running",), "complete", result=json.dumps(dict(result))):
-        study.mirror.completed(study.trial_id(number), study.objectives, result)
+    """Store the result of a running trial; Optuna gets the objectives.
+
+    Only the worker of a running trial calls this, so Optuna can be told first: whoever sees the
+    trial complete finds a worker that is ready for the next one.
+    """
+    study.mirror.completed(study.trial_id(number), study.objectives, result)
+    _end(study, number, ("running",), "complete", result=json.dumps(dict(result)))
 
 
 def fail(study: Study, number: int, reason: str) -> None:
@@ -99,7 +103,7 @@ def notice_dead_workers(study: Study) -> list[Trial]:
     """Find workers that died without a word; return the trials that they left.
 
     Such a trial waits again (it resumes from its checkpoint), or has failed with its reason: the
-    kernel ended its worker for want of memory, or workers died on it `MOST_ATTEMPTS` times.
+    kernel ended its worker for want of memory, or workers died on it `MOST_DEATHS` times.
     """
     known = study.database.read(
         lambda connection: workers.read_workers(connection, study.id, ended=False)
@@ -124,14 +128,15 @@ def _settle(study: Study, trial: Trial, worker: workers.Worker) -> None:
         cancel(study, trial.number)
     elif killed_for_memory:
         fail(study, trial.number, f"out of memory: the kernel ended {place}; try a smaller batch")
-    elif trial.attempts >= MOST_ATTEMPTS:
+    elif trial.deaths + 1 >= MOST_DEATHS:
         fail(
             study, trial.number, f"killed: {place} died, as did the one before it; see {worker.log}"
         )
     elif trial.request == "pause":
         pause(study, trial.number)
     else:
-        wait_again(study, trial.number, ("running",))
+        changes = {"state": "waiting", "request": "", "worker": None, "deaths": trial.deaths + 1}
+        _change(study, trial.number, ("running",), changes)
 
 
 def _first_waiting(connection: Connection, study_id: int) -> int | None:

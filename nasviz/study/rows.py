@@ -61,6 +61,7 @@ def as_trial(row: Row[Any]) -> Trial:
         ended=_moment(row.ended),
         worker=row.worker,
         attempts=row.attempts,
+        deaths=row.deaths,
         proposal=MappingProxyType(json.loads(row.proposal)),
     )
 

@@ -108,7 +108,8 @@ class Study:
     ) -> Trial:
         """Store a waiting trial and return it; a worker that serves the study takes it.
 
-        `plan` is a `TrainingPlan` or its JSON. Safe while other processes write.
+        `plan` is a `TrainingPlan` or its JSON; a corpus that is a path is stored as an absolute
+        one. Safe while other processes write.
         """
         return self.add_many([(candidate, plan)], corpus, origin, proposals=[proposal or {}])[0]
 
@@ -124,6 +125,7 @@ class Study:
         from nasviz.study.tables import TRIALS
 
         given = list(rows)
+        corpus = _settled_corpus(corpus)
         remembered = list(proposals) if proposals is not None else [{} for _ in given]
         records: list[dict[str, Any]] = []
         for (candidate, plan), proposal in zip(given, remembered, strict=True):
@@ -284,3 +286,12 @@ def _plan_json(plan: object) -> str:
     if not isinstance(data, Mapping):
         raise InputError(f"plan={plan!r} is no TrainingPlan; leave it out for the default one")
     return json.dumps(dict(data))
+
+
+def _settled_corpus(corpus: str) -> str:
+    """Return a corpus's name, or its absolute path: a worker runs in another folder."""
+    from nasviz.corpus.corpus import corpus_names
+
+    if corpus in corpus_names() or not os.path.exists(os.path.expanduser(corpus)):
+        return corpus
+    return os.path.abspath(os.path.expanduser(corpus))

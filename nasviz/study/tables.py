@@ -46,6 +46,7 @@ TRIALS = Table(
     Column("updated", Float(53), nullable=False),
     Column("worker", Integer),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("deaths", Integer, nullable=False, default=0),
     UniqueConstraint("study_id", "number"),
     Index("nasviz_trials_by_state", "study_id", "state", "number"),
 )

@@ -30,7 +30,8 @@ class Trial:
     """One row of a study, as it was when it was read; read it again to see it move on.
 
     `result` is empty until the trial is complete (its keys: `nasviz.execution.results`);
-    `reason` says why a trial failed or was cancelled. `attempts` counts the workers that took it.
+    `reason` says why a trial failed or was cancelled. `attempts` counts how often a
+    worker took it, `deaths` how many workers died on it.
     Times are UTC. `proposal` holds what a strategy remembers of it (`{}` for a user's own).
     """
 
@@ -48,6 +49,7 @@ class Trial:
     ended: datetime | None = None
     worker: int | None = None
     attempts: int = 0
+    deaths: int = 0
     proposal: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

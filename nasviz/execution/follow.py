@@ -1,0 +1,47 @@
+"""Following a trial from the outside: its progress, until it is finished."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nasviz.execution.worker import ensure_worker
+from nasviz.study.study import Study
+from nasviz.study.trial import Trial
+
+POLL_S = 0.1
+LOOK_S = 2.0
+
+Row = Mapping[str, float | None]
+
+
+def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None = None) -> Trial:
+    """Return the trial once it is finished or paused, telling each new row of its curve.
+
+    A row has the names of `Study.curve`; None where nothing was said. A worker that dies on the
+    way is replaced.
+    """
+    last_step = -1.0
+    looked = time.monotonic()
+    while True:
+        trial = study.trial(number)
+        for row in _new_rows(study, number, last_step):
+            last_step = row["step"] or 0.0
+            if on_progress is not None:
+                on_progress(row)
+        if trial.finished or trial.state == "paused":
+            return trial
+        if time.monotonic() - looked > LOOK_S:
+            looked = time.monotonic()
+            ensure_worker(study)
+        time.sleep(POLL_S)
+
+
+def _new_rows(study: Study, number: int, after_step: float) -> Iterator[Row]:
+    curve = study.curve(number, after_step=int(after_step))
+    for index in range(len(curve["step"])):
+        values = {name: float(column[index]) for name, column in curve.items()}
+        yield {name: None if np.isnan(value) else value for name, value in values.items()}

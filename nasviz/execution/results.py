@@ -1,0 +1,45 @@
+"""The result of a trial: what is stored of it, and printed by `nasviz train --json`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("nasviz", "torch", "deepspeed", "optuna", "tokenizers", "numpy")
+
+# Documented and stable: the keys of the command line's last line.
+KEYS = (
+    "bits_per_byte",
+    "perplexity",
+    "accuracy",
+    "tokens",
+    "bytes",
+    "epochs",
+    "seconds",
+    "parameters",
+    "corpus_sha256",
+    "seed",
+    "trial",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of each package that a result depends on."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def plain(value: Any) -> Any:
+    """Return a numpy or torch scalar as the Python number it holds, other values as they are."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value

@@ -1,0 +1,195 @@
+"""One trial from its claim to its end, in this process. The only room of execution with torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasviz.corpus.corpus import Corpus, corpus_names, open_corpus
+from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.cost.estimate import estimate
+from nasviz.errors import NasvizError
+from nasviz.evaluation.scoring import Score, score
+from nasviz.execution.reporter import Control, Reporter
+from nasviz.execution.results import plain, versions
+from nasviz.execution.samples import write_samples
+from nasviz.model.transformer import Transformer
+from nasviz.study import queue
+from nasviz.study.study import Study
+from nasviz.study.trial import Trial
+from nasviz.training.engine import join_processes, leave_processes, load_deepspeed
+from nasviz.training.plan import TrainingPlan
+from nasviz.training.trainer import TrainingResult, train_candidate
+
+# How much of each held-out part is scored (all of it where it is smaller): enough that the text's
+# own spread is far below the gaps between candidates, little enough that scoring costs a fraction
+# of a minute's training. The same words under every vocabulary.
+SEARCH_BYTES = 1 << 16
+TEST_BYTES = 1 << 17
+
+log = logging.getLogger("nasviz.worker")
+
+
+def warm_up() -> None:
+    """Load what the first trial would otherwise wait for."""
+    load_deepspeed()
+    join_processes()
+
+
+def close() -> None:
+    """Leave the process group: at the end of the process, not between its trials."""
+    leave_processes()
+
+
+def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
+    """Train a claimed trial and store what comes of it: a result, or a failure with its reason.
+
+    Raises nothing that a trial can cause. Where `stopping` turns true, the trial is put back among
+    the waiting ones, to go on from its checkpoint.
+    """
+    log.info("trial %d: %s", trial.number, trial.candidate.architecture.title)
+    reporter = Reporter(study, trial.number)
+    control = Control(study, trial.number, stopping)
+    try:
+        state = _train(study, trial, reporter, control)
+    except NasvizError as error:
+        log.warning("trial %d failed: %s", trial.number, error)
+        _fail(study, trial, reporter, _reason(error))
+    except Exception as error:
+        # Whatever a candidate brings about is its result; the log keeps the traceback.
+        log.exception("trial %d failed", trial.number)
+        _fail(study, trial, reporter, f"{type(error).__name__}: {error}")
+    else:
+        _settle(study, trial, state, stopping())
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _train(study: Study, trial: Trial, reporter: Reporter, control: Control) -> str:
+    """Return "complete" (the result is stored), "paused" or "cancelled"."""
+    directory = study.directory(trial.number)
+    if trial.attempts <= 1:
+        # Left by a study of the same name that was deleted: none of this trial's.
+        shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    architecture = trial.candidate.architecture
+    corpus = _corpus(trial.corpus, _signature(trial.corpus))
+    tokenized = tokenize(corpus, architecture.vocab_size)
+    finish = _Finish(tokenized, directory)
+    outcome = train_candidate(
+        trial.candidate,
+        TrainingPlan.from_json(dict(trial.plan)),
+        tokenized,
+        directory=directory,
+        report=reporter,
+        control=control,
+        score=finish,
+    )
+    reporter.flush()
+    if outcome.state == "complete":
+        queue.complete(study, trial.number, _result(trial, corpus, outcome, finish))
+    return outcome.state
+
+
+class _Finish:
+    """What is done with the trained model, the `score` of `train_candidate`.
+
+    Scores the search part, which strategies see, and the test part, which is reported; keeps the
+    tokenizer beside the weights, and some generated text.
+    """
+
+    def __init__(self, tokenized: TokenizedCorpus, directory: Path) -> None:
+        self.tokenized = tokenized
+        self.directory = directory
+        self.search: Score | None = None
+        self.samples: list[dict[str, str]] = []
+
+    def __call__(self, model: Any) -> Score:
+        self.tokenized.tokenizer.save(self.directory)
+        self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
+        test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
+        if isinstance(model, Transformer):
+            self.samples = write_samples(model, self.tokenized)
+        return test
+
+
+def _result(
+    trial: Trial, corpus: Corpus, outcome: TrainingResult, finish: _Finish
+) -> dict[str, Any]:
+    """Return the result as it is stored: plain JSON values."""
+    test, search = outcome.score, finish.search
+    assert isinstance(test, Score)
+    assert search is not None
+    cost = estimate(trial.candidate)
+    return {
+        "bits_per_byte": test.bits_per_byte,
+        "perplexity": test.perplexity,
+        "accuracy": test.accuracy,
+        "tokens": outcome.tokens,
+        "bytes": outcome.bytes,
+        "epochs": outcome.epochs,
+        "seconds": outcome.seconds,
+        "parameters": outcome.parameters,
+        "corpus_sha256": corpus.sha256,
+        "seed": outcome.seed,
+        "trial": trial.number,
+        "search_bits_per_byte": search.bits_per_byte,
+        "test_score": test.to_json(),
+        "search_score": search.to_json(),
+        "steps": outcome.steps,
+        "loss": outcome.loss,
+        "plateau": outcome.plateau,
+        "recipe": outcome.recipe,
+        "time_per_output_token_s": plain(cost.latency.time_per_output_token_s),
+        "cost_hardware": cost.hardware.name,
+        "versions": {**versions(), **outcome.versions},
+        "device": outcome.device,
+        "threads": outcome.threads,
+        "samples": finish.samples,
+    }
+
+
+def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:
+    if state == "paused" and leaving:
+        queue.wait_again(study, trial.number, ("running",))
+    elif state == "paused":
+        queue.pause(study, trial.number)
+    elif state == "cancelled":
+        queue.cancel(study, trial.number)
+    log.info("trial %d: %s", trial.number, state)
+
+
+def _fail(study: Study, trial: Trial, reporter: Reporter, reason: str) -> None:
+    reporter.flush()
+    queue.fail(study, trial.number, reason)
+
+
+def _reason(error: NasvizError) -> str:
+    """Return what is stored of a failure: its short reason first, where it has one."""
+    short = getattr(error, "reason", "")
+    return f"{short}: {error}" if short else str(error)
+
+
+def _signature(corpus: str) -> tuple[int, int]:
+    """Return what changes when a corpus's file does; a folder is read anew each time."""
+    if corpus in corpus_names():
+        return (0, 0)
+    status = os.stat(corpus)
+    return (status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=2)
+def _file_corpus(name: str, signature: tuple[int, int]) -> Corpus:
+    return open_corpus(name)
+
+
+def _corpus(name: str, signature: tuple[int, int]) -> Corpus:
+    """Return the corpus, kept from trial to trial unless it is a folder, which may change."""
+    return open_corpus(name) if os.path.isdir(name) else _file_corpus(name, signature)

@@ -1,0 +1,54 @@
+"""`train`: one candidate trained from start to end, by the study's worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from nasviz.errors import InputError
+from nasviz.execution.follow import Row, follow
+from nasviz.execution.worker import ensure_worker
+from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
+from nasviz.study.study import Study
+from nasviz.study.trial import Trial
+from nasviz.training.plan import TrainingPlan
+
+
+def train(
+    candidate: Candidate | Architecture,
+    plan: TrainingPlan | None = None,
+    corpus: str | os.PathLike[str] = "python",
+    study: Study | str | os.PathLike[str] | None = None,
+    on_progress: Callable[[Row], Any] | None = None,
+) -> Trial:
+    """Return the finished trial of `candidate`, trained by the study's warm worker.
+
+    `study` is an open one, its address, or None for `nasviz.db` in the current folder. Each row
+    of the curve goes to `on_progress`. Interrupting (Ctrl-C) cancels the trial. The trial that
+    comes back may have failed: `trial.state` and `trial.reason` say so. To train without waiting,
+    `study.add(…)` and `ensure_worker(study)`.
+
+    Raises `InputError` for a corpus or a study that can't be used, before anything is stored.
+    """
+    if not isinstance(candidate, Candidate | Architecture):
+        raise InputError(f"candidate={candidate!r} is no Candidate; make one of an Architecture")
+    whole = candidate if isinstance(candidate, Candidate) else Candidate(candidate)
+    check_corpus(corpus)
+    opened = study if isinstance(study, Study) else Study.open(study)
+    trial = opened.add(whole, plan or TrainingPlan(), os.fspath(corpus))
+    ensure_worker(opened)
+    try:
+        return follow(opened, trial.number, on_progress)
+    except KeyboardInterrupt:
+        if not opened.trial(trial.number).finished:
+            opened.request(trial.number, "cancel")
+        raise
+
+
+def check_corpus(corpus: str | os.PathLike[str]) -> None:
+    """Raise `InputError` for a corpus that can't be trained on."""
+    from nasviz.corpus.corpus import open_corpus
+
+    open_corpus(corpus)
