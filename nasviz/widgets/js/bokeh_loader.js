@@ -1,0 +1,44 @@
+// BokehJS, once a page and version: run from the text that the kernel's BokehSource model holds.
+
+const bokehLoading = (globalThis.nasvizBokeh ??= new Map()); // version → promise of Bokeh
+
+export function loadBokeh(model) {
+  const version = model.get("_bokeh_version");
+  if (!bokehLoading.has(version)) {
+    const loading = fetchBokeh(model, version);
+    bokehLoading.set(version, loading);
+    loading.catch(() => bokehLoading.delete(version)); // the next view may try again
+  }
+  return bokehLoading.get(version);
+}
+
+async function fetchBokeh(model, version) {
+  const present = presentBokeh(version);
+  if (present) return present;
+  const source = await model.widget_manager.get_model(model.get("_bokeh"));
+  const packed = bytesOf(source.get("gzipped"));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = await new Response(stream).text();
+  // The bundle reads the top-level `this`, which is undefined in a module: give it the page's.
+  Function(script).call(globalThis);
+  const bokeh = presentBokeh(version);
+  if (!bokeh) throw new Error(`BokehJS ${version} did not start`);
+  bokeh.set_log_level?.("error");
+  return bokeh;
+}
+
+// Several versions may live on one page (another library's output): each is kept by its number.
+function presentBokeh(version) {
+  const bokeh = globalThis.Bokeh;
+  return bokeh?.version === version ? bokeh : bokeh?.[version];
+}
+
+// A synced binary value arrives as a DataView on a larger buffer: only its own bytes are meant.
+export function bytesOf(view) {
+  if (view instanceof ArrayBuffer) return new Uint8Array(view);
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+export function ownBuffer(view) {
+  return bytesOf(view).slice().buffer;
+}

@@ -1,0 +1,33 @@
+// The map: the kernel sends columns once, and everything that moves is computed here.
+
+import { loadBokeh } from "./bokeh_loader.js";
+import { MapView } from "./map_view.js";
+import { Sample } from "./sample.js";
+
+// Called once a model: all views of it share the columns and their filters.
+export default function candidateMap() {
+  const shared = { sample: new Sample(), views: new Set(), lasso: null, bounds: new Map() };
+
+  return {
+    initialize({ model }) {
+      model.on("msg:custom", (content) => {
+        if (content.type === "forget lasso") {
+          shared.lasso = null;
+          for (const view of shared.views) view.schedule();
+        } else if (content.type === "reset") {
+          for (const view of shared.views) view.reset();
+        }
+      });
+    },
+
+    async render({ model, el }) {
+      const view = new MapView(model, el, shared);
+      shared.views.add(view);
+      await view.start(() => loadBokeh(model));
+      return () => {
+        shared.views.delete(view);
+        view.remove();
+      };
+    },
+  };
+}

@@ -1,0 +1,54 @@
+"""One JupyterLab and one Chromium for all browser tests of a run; a page and a kernel a test."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab import Lab, Notebook, chromium, running_lab
+
+SCREENSHOTS = Path(__file__).parent.parent / "screenshots" / "out"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Return a function that opens a notebook with the given cells in a page of its own."""
+    opened: list[Notebook] = []
+
+    def open_one(*cells: str, width: int = 1300, height: int = 1000) -> Notebook:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        name = f"test-{secrets.token_hex(4)}.ipynb"
+        notebook = Notebook.create(lab, context.new_page(), list(cells), name)
+        opened.append(notebook)
+        return notebook
+
+    yield open_one
+    for notebook in opened:
+        notebook.page.context.close()
+        notebook.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Return the folder for pictures that a person looks at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return SCREENSHOTS
