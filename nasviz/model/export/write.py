@@ -17,10 +17,10 @@ from nasviz.model.whole_file import whole_file
 
 
 class SavedTokenizer(Protocol):
-    """What is asked of a tokenizer: to write its `tokenizer.json` into a folder."""
+    """What is asked of a tokenizer: to write the files that `AutoTokenizer` reads."""
 
     def save(self, directory: str | Path, /) -> object:
-        """Write `tokenizer.json` into `directory`."""
+        """Write `tokenizer.json` and its configuration into `directory`."""
 
 
 def export_checkpoint(
@@ -56,14 +56,6 @@ def export_checkpoint(
             save_file(tensors, path, metadata={"format": "pt"})
         if tokenizer is not None:
             tokenizer.save(folder)
-            _write_json(
-                folder / "tokenizer_config.json",
-                {
-                    "tokenizer_class": "PreTrainedTokenizerFast",
-                    "model_max_length": architecture.context_length,
-                    "clean_up_tokenization_spaces": False,
-                },
-            )
         _write_json(folder / "config.json", configuration)
     except (OSError, SafetensorError) as error:
         raise RunError(f"could not write the export to {folder}: {error}") from error
