@@ -14,6 +14,7 @@ from nasviz.study.trial import Trial
 
 POLL_S = 0.1
 LOOK_S = 2.0
+COUNTS = ("step", "n_steps", "tokens", "memory_bytes")
 
 Row = Mapping[str, float | None]
 
@@ -24,12 +25,12 @@ def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None =
     A row has the names of `Study.curve`; None where nothing was said. A worker that dies on the
     way is replaced.
     """
-    last_step = -1.0
+    last_step = -1
     looked = time.monotonic()
     while True:
         trial = study.trial(number)
         for row in _new_rows(study, number, last_step):
-            last_step = row["step"] or 0.0
+            last_step = int(row["step"] or 0)
             if on_progress is not None:
                 on_progress(row)
         if trial.finished or trial.state == "paused":
@@ -40,8 +41,14 @@ def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None =
         time.sleep(POLL_S)
 
 
-def _new_rows(study: Study, number: int, after_step: float) -> Iterator[Row]:
-    curve = study.curve(number, after_step=int(after_step))
+def _new_rows(study: Study, number: int, after_step: int) -> Iterator[Row]:
+    curve = study.curve(number, after_step=after_step)
     for index in range(len(curve["step"])):
         values = {name: float(column[index]) for name, column in curve.items()}
-        yield {name: None if np.isnan(value) else value for name, value in values.items()}
+        yield {name: _said(name, value) for name, value in values.items()}
+
+
+def _said(name: str, value: float) -> float | None:
+    if np.isnan(value):
+        return None
+    return int(value) if name in COUNTS else value

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nasviz.errors import InputError
+from nasviz.execution.check import check_text
 from nasviz.execution.follow import Row, follow
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
@@ -35,7 +36,7 @@ def train(
     if not isinstance(candidate, Candidate | Architecture):
         raise InputError(f"candidate={candidate!r} is no Candidate; make one of an Architecture")
     whole = candidate if isinstance(candidate, Candidate) else Candidate(candidate)
-    check_corpus(corpus)
+    check_text(whole, corpus)
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = opened.add(whole, plan or TrainingPlan(), os.fspath(corpus))
     ensure_worker(opened)
@@ -45,10 +46,3 @@ def train(
         if not opened.trial(trial.number).finished:
             opened.request(trial.number, "cancel")
         raise
-
-
-def check_corpus(corpus: str | os.PathLike[str]) -> None:
-    """Raise `InputError` for a corpus that can't be trained on."""
-    from nasviz.corpus.corpus import open_corpus
-
-    open_corpus(corpus)

@@ -85,6 +85,11 @@ class WorkerProcess:
 
     def _beat(self) -> None:
         while not self.leaving.wait(workers.HEARTBEAT_S):
+            path = self.study.database.location.path
+            if path is not None and not path.exists():
+                log.info("the study's file is gone")
+                self.leaving.set()
+                return
             self._write_heartbeat()
 
     def _write_heartbeat(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from optuna.samplers import NSGAIISampler
 
+from nasviz.space.constraints import Cost
 from nasviz.space.search_space import SearchSpace
 from nasviz.strategies.optuna_strategy import OptunaStrategy
 
@@ -12,12 +13,15 @@ from nasviz.strategies.optuna_strategy import OptunaStrategy
 POPULATION = 12
 
 
-def nsga2(space: SearchSpace, n_objectives: int, seed: int) -> OptunaStrategy:
+def nsga2(
+    space: SearchSpace, n_objectives: int, seed: int, cost: Cost | None = None
+) -> OptunaStrategy:
     """Return a strategy that crosses and mutates the best of the generation before."""
     return OptunaStrategy(
         space,
         n_objectives,
         seed,
         lambda number: NSGAIISampler(seed=number, population_size=POPULATION),
+        cost=cost,
         first_memory={NSGAIISampler._get_generation_key(): 0},
     )

@@ -96,6 +96,10 @@ class OptunaStrategy:
             self.rejected["proposed before"] += 1
         return self._proposed(self._repaired(drawn, memory))
 
+    def wait_for(self, proposal: Proposal) -> None:
+        """Count a proposal of an earlier process that has no values yet as asked."""
+        self._remember(proposal)
+
     def tell(self, proposal: Proposal, values: tuple[float, ...] | None) -> None:
         """Learn what came of a proposal; None, or a value that is no number, is a failure."""
         self._remember(proposal)

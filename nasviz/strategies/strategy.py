@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from nasviz.space.candidate import Candidate
+from nasviz.space.constraints import Cost
 from nasviz.space.fields import Value
+from nasviz.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,21 @@ class Strategy(Protocol):
     def ask(self) -> Proposal:
         """Return the next candidate: in the space, and new unless nothing new is left."""
 
+    def wait_for(self, proposal: Proposal) -> None:
+        """Count a proposal of an earlier process that has no values yet as asked."""
+
     def tell(self, proposal: Proposal, values: tuple[float, ...] | None) -> None:
         """Learn what came of a proposal; None for a trial that failed."""
 
 
 class StrategyFactory(Protocol):
-    """Makes a strategy for a space (typed loosely: each strategy says what it needs)."""
+    """Makes a strategy for a space."""
 
-    def __call__(self, space: Any, n_objectives: int, seed: int) -> Strategy:
-        """Return a fresh strategy that minimises `n_objectives` values."""
+    def __call__(
+        self, space: SearchSpace, n_objectives: int, seed: int, cost: Cost | None = None
+    ) -> Strategy:
+        """Return a fresh strategy that minimises `n_objectives` values.
+
+        `cost` gives the columns that limits of the space name; default: the default workload on
+        the default hardware.
+        """

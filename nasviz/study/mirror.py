@@ -85,7 +85,7 @@ class Mirror:
             params=dict(proposal.get("params", {})),
             distributions=distributions,
             user_attrs=dict(attributes),
-            system_attrs=dict(proposal.get("system_attrs", {})),
+            system_attrs={},
             intermediate_values={},
         )
         storage = self.storage
