@@ -106,6 +106,11 @@ class CostLimit:
             raise InputError(f"limit on {self.column}: {self.maximum!r} is not a number")
 
     @property
+    def text(self) -> str:
+        """What holds, for a person: `parameters_total at most 2,000,000`."""
+        return f"{self.column} at most {_plain(self.maximum)}"
+
+    @property
     def name(self) -> str:
         """What excludes, in counts and errors."""
         return f"{self.column} is above {_plain(self.maximum)}"

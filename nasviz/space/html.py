@@ -27,10 +27,10 @@ def range_text(dimension: Dimension) -> str:
     return ends + ", by logarithm" * dimension.log
 
 
-def rules_of(space: SearchSpace) -> list[str]:
+def rule_texts(space: SearchSpace) -> list[str]:
     """Return the space's own constraints, limits and target, one text each."""
     lines = [rule.expression or rule.name for rule in space.constraints]
-    lines += [f"{limit.column} at most {limit.maximum:,g}" for limit in space.limits]
+    lines += [limit.text for limit in space.limits]
     if space.target is not None:
         sizes = " and ".join(space.target.solve_for)
         near = f"within {space.target.tolerance:.0%}, by {sizes}"
@@ -46,7 +46,7 @@ def text_of(space: SearchSpace) -> str:
     if space.base:
         base = ", ".join(f"{name}={_value_text(value)}" for name, value in space.base.items())
         lines.append(f"  base: {base}")
-    lines += [f"  rule: {line}" for line in rules_of(space)]
+    lines += [f"  rule: {line}" for line in rule_texts(space)]
     return "\n".join(lines)
 
 
@@ -59,7 +59,7 @@ def html_of(space: SearchSpace) -> str:
     )
     base = ", ".join(f"{name}={_value_text(value)}" for name, value in space.base.items())
     rules = [f"base: {base}"] if base else []
-    rules += rules_of(space)
+    rules += rule_texts(space)
     notes = "".join(f"<div>{escape(line)}</div>" for line in rules)
     return (
         '<div class="nasviz-space">'
