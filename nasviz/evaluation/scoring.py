@@ -32,7 +32,7 @@ from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
 
 STRIDE = 64
-BATCH_TOKENS = 1 << 14
+BATCH_TOKENS = 1 << 12
 
 # Logits of one batch, in numbers: 256 MiB in float32.
 _MOST_LOGITS = 1 << 26
@@ -107,10 +107,12 @@ def score(
     n_tokens = len(tokens) - 1
     n_bytes = int(tokenized.token_bytes[tokens[1:]].sum())
     effective = min(stride, length)
+    # A model that assigns next to nothing would overflow a float: 700 nats are beyond any use.
+    perplexity = math.exp(min(nats / n_tokens, 700.0))
     return Score(
         part=part,
         bits_per_byte=bits_per_byte(nats, n_bytes),
-        perplexity=math.exp(min(nats / n_tokens, 700.0)),
+        perplexity=perplexity,
         accuracy=right / n_tokens,
         nats=nats,
         tokens=n_tokens,
