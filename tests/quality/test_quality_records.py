@@ -36,16 +36,16 @@ def test_bits_per_byte_takes_arrays() -> None:
 
 @given(
     bits=positive,
-    below=st.floats(0, 1),
-    above=st.floats(1, 9),
+    spread=st.tuples(st.floats(0, 1), st.floats(1, 9)),
     source=st.sampled_from(SOURCES),
     accuracy=st.none() | st.floats(0, 1),
     note=st.text(),
 )
 def test_a_quality_goes_through_json_and_back(
-    bits: float, below: float, above: float, source: Any, accuracy: float | None, note: str
+    bits: float, spread: tuple[float, float], source: Any, accuracy: float | None, note: str
 ) -> None:
-    quality = Quality(bits, bits * below, bits * above, source, accuracy=accuracy, note=note)
+    low, high = (bits * each for each in spread)
+    quality = Quality(bits, low, high, source, accuracy=accuracy, note=note)
     assert Quality.from_json(quality.to_json()) == quality
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_quality_is_refused(change: dict[str, Any], told: str) -> None:
 
 
 def test_what_is_no_quality_is_refused() -> None:
-    with pytest.raises(InputError, match="a quality is an object, not 2.0"):
+    with pytest.raises(InputError, match=r"a quality is an object, not 2\.0"):
         Quality.from_json(2.0)
     with pytest.raises(InputError, match="the quality lacks low, high, source"):
         Quality.from_json({"bits_per_byte": 2.0})
