@@ -46,7 +46,7 @@ class CandidateMap(anywidget.AnyWidget):
     `counts` is `{"left", "total", "shown"}` and `front` the ids of the predicted front after
     filtering: the page reports both when the hand rests. `viewport` is `[]` or
     `[x low, x high, y low, y high]`. `current` is a `Mark`'s dict drawn as selected although it is
-    not in the sample, or `{}`. `lines` are further fronts: `{"label", "points": [marks' dicts]}`.
+    not in the sample, or None. `lines` are further fronts: `{"label", "points": [marks' dicts]}`.
     """
 
     _esm = joined_module("candidate_map.js")
@@ -64,7 +64,7 @@ class CandidateMap(anywidget.AnyWidget):
     y_log = traitlets.Bool(False).tag(sync=True)
     marks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     lines: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    current = traitlets.Dict().tag(sync=True)
+    current = traitlets.Any(None).tag(sync=True)
     selection: traitlets.List[Any] = traitlets.List().tag(sync=True)
     hovered = traitlets.Any(None).tag(sync=True)
     tap_revision = traitlets.Int(0).tag(sync=True)
@@ -157,7 +157,7 @@ class CandidateMap(anywidget.AnyWidget):
     def add_steps(self, name: str, steps: Sequence[float]) -> str:
         """Return the name of a trait `[first, last]`: places in `steps`.
 
-        Link it to the `index` of a `SelectionRangeSlider`: the page filters column `name` to the values there.
+        Link it to the `index` of a `SelectionRangeSlider`: the page filters to the values there.
         """
         trait = self._add_filter("index", name, None)
         self._add_missing({f"steps_{name}": traitlets.List()})

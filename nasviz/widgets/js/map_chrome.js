@@ -51,7 +51,8 @@ export class MapChrome {
       "aria-label": label, onchange: () => this.act.choose(trait, select.value),
     });
     this.selects[trait] = select;
-    return element("label", { class: "nasviz-map-choice" }, label, select);
+    return element("label", { class: "nasviz-map-choice" },
+      element("span", {}, label), select);
   }
 
   button(name, label, title, act) {

@@ -98,7 +98,7 @@ export class MapFigure {
   }
 
   setTicks({ axis, ticker, formatter }, low, high, { label, unit, log }, wanted) {
-    const ticks = ticksWithin(low, high, log, wanted);
+    const ticks = ticksWithin(low, high, log, wanted, unit);
     const labels = new Map(ticks.map((tick) => [tick, tickLabel(tick, ticks, unit, log)]));
     formatter.args = { labels };
     ticker.ticks = ticks;

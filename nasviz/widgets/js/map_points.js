@@ -21,6 +21,20 @@ export function markPositions(marks, { x, y }) {
   });
 }
 
+// The marks that no other beats, in the order of the cost.
+export function frontOfMarks(marks, { x, y }) {
+  const across = x.better === "high" ? -1 : 1;
+  const up = y.better === "high" ? -1 : 1;
+  const front = [];
+  let best = Infinity;
+  for (const mark of [...marks].sort((a, b) => across * (a.x - b.x) || up * (a.y - b.y))) {
+    if (up * mark.y >= best) continue;
+    best = up * mark.y;
+    front.push(mark);
+  }
+  return front;
+}
+
 // The passing point nearest to `[x, y]` within `reach` pixels; a mark wins over the cloud below it.
 export function nearestPoint(sample, axes, marks, [x, y], [perX, perY], reach) {
   let best = null;

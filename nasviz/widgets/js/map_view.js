@@ -6,7 +6,7 @@ import { paretoFront } from "./front.js";
 import { followGestures, insidePath } from "./gestures.js";
 import { MapChrome } from "./map_chrome.js";
 import { MapFigure } from "./map_figure.js";
-import { describeMark, describeRow, markPositions, nearestPoint, neighbour, rowsInside } from "./map_points.js";
+import { describeMark, describeRow, frontOfMarks, markPositions, nearestPoint, neighbour, rowsInside } from "./map_points.js";
 import { readTheme, watchTheme } from "./theme.js";
 
 const CELL = 4; // pixels a density cell is wide
@@ -205,8 +205,8 @@ export class MapView {
   paintFront(sample, axes) {
     const xs = sample.positions(axes.x.name, axes.x.log);
     const ys = sample.positions(axes.y.name, axes.y.log);
-    const down = axes.y.better !== "high";
-    this.front = paretoFront(xs, ys, sample.out, sample.order(axes.x.name), down);
+    const order = sample.order(axes.x.name, axes.x.better === "high");
+    this.front = paretoFront(xs, ys, sample.out, order, axes.y.better !== "high");
     this.figure.set("front", {
       x: this.front.map((row) => xs[row]), y: this.front.map((row) => ys[row]),
     });
@@ -232,10 +232,7 @@ export class MapView {
       x0: ranged.map(({ x }) => x), x1: ranged.map(({ x }) => x),
       y0: ranged.map(({ low }) => low), y1: ranged.map(({ high }) => high),
     });
-    const down = this.axes.y.better !== "high";
-    const order = [...trained].sort((a, b) => a.x - b.x || (down ? a.y - b.y : b.y - a.y));
-    let best = down ? Infinity : -Infinity;
-    const front = order.filter(({ y }) => (down ? y < best : y > best) && ((best = y), true));
+    const front = frontOfMarks(trained, this.axes);
     this.figure.set("trainedFront", front.length > 1 ? columns(front) : { x: [], y: [] });
     const items = [["front", "front, predicted"]];
     if (trained.length) items.push(["trained", "trained"]);
@@ -267,10 +264,10 @@ export class MapView {
   paintSelection() {
     const points = [];
     const current = this.model.get("current");
-    if (current.values) points.push(...markPositions([current], this.axes));
+    if (current) points.push(...markPositions([current], this.axes));
     for (const id of this.model.get("selection")) {
       const point = this.pointOf(id);
-      if (point && current.id !== id) points.push(point);
+      if (point && current?.id !== id) points.push(point);
     }
     const seen = points.filter(({ x, y }) => Number.isFinite(x + y));
     const columns = { x: seen.map(({ x }) => x), y: seen.map(({ y }) => y) };

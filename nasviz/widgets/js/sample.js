@@ -132,8 +132,12 @@ export class Sample {
     });
   }
 
-  order(name) {
-    return this.derive(`order:${name}`, () => ascendingOrder(this.values(name)));
+  // Rows by the column's value, the best first (not numbers last, either way).
+  order(name, highFirst) {
+    return this.derive(`order:${highFirst}:${name}`, () => {
+      const values = this.values(name);
+      return ascendingOrder(highFirst ? Float32Array.from(values, (value) => -value) : values);
+    });
   }
 
   // [least, greatest, 99th per cent] of the positions that are numbers.

@@ -90,7 +90,7 @@ function rgb(parts) {
 // Gives the parts of a Bokeh figure that aren't data the page's colours.
 export function dressModels(models, theme) {
   for (const model of models) {
-    const look = LOOKS[partOf(model)]?.(theme) ?? {};
+    const look = LOOKS[partOf(model)]?.(theme, model) ?? {};
     const known = Object.entries(look).filter(([name]) => name in model.properties);
     if (known.length) model.setv(Object.fromEntries(known), { sync: false });
   }
@@ -118,6 +118,17 @@ const LOOKS = {
     label_text_color: ink, label_text_font: font, label_text_font_size: "11px",
     background_fill_color: page, background_fill_alpha: 0.85, border_line_color: line,
   }),
+  Text: (theme, model) => ({ text_font: { value: theme.font }, ...inkOf(model, theme) }),
   LabelSet: ({ soft, font }) => ({ text_color: soft, text_font: font }),
   Label: ({ soft, font }) => ({ text_color: soft, text_font: font }),
 };
+
+// Text that plots/theme.py writes in its INK or SOFT follows the page; other colours are data.
+const TOKENS = { "#1c2127": "ink", "#5b6570": "soft" };
+const tokenOf = new WeakMap();
+
+function inkOf(model, theme) {
+  if (!tokenOf.has(model)) tokenOf.set(model, TOKENS[model.text_color?.value]);
+  const token = tokenOf.get(model);
+  return token ? { text_color: { value: theme[token] } } : {};
+}

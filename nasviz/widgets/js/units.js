@@ -5,22 +5,21 @@ const SI = [[1e-12, "p"], [1e-9, "n"], [1e-6, "µ"], [1e-3, "m"], [1, ""], [1e3,
 const COUNTS = [[1, ""], [1e3, "k"], [1e6, "M"], [1e9, "B"], [1e12, "T"], [1e15, "Q"]];
 const TIMES = [[1e-9, "ns"], [1e-6, "µs"], [1e-3, "ms"], [1, "s"], [60, "min"], [3600, "h"],
   [86400, "days"], [31557600, "years"]];
-const WHOLE = [[1, "B"], [1e3, "kB"], [1e6, "MB"], [1e9, "GB"], [1e12, "TB"], [1e15, "PB"]];
+const BYTES = [[1, "B"], [1e3, "kB"], [1e6, "MB"], [1e9, "GB"], [1e12, "TB"], [1e15, "PB"]];
+const OWN_SCALES = { s: TIMES, B: BYTES, bytes: BYTES };
+const PLAIN_BELOW = 1e4; // 8,192 is read more easily than 8.19 k
 const PREFIXED = new Set(["J", "FLOP", "FLOP/s", "W"]);
 const COUNTED = new Set(["", "parameters", "weights"]);
 
 // The scale (a factor and its suffix) in which `value` has 1 to 999 before the point.
 export function scaleOf(value, unit) {
   const size = Math.abs(value);
-  if (unit === "s") return pickScale(TIMES, size);
-  if (unit === "B" || unit === "bytes") return pickScale(WHOLE, size);
-  if (PREFIXED.has(unit)) {
-    const [factor, prefix] = pickScale(SI, size);
-    return [factor, prefix + unit];
-  }
   if (unit === "%") return [0.01, "%"];
-  if (COUNTED.has(unit)) return size < 1e4 ? [1, ""] : pickScale(COUNTS, size);
-  return size < 1e4 ? [1, unit] : [pickScale(SI, size)[0], `${pickScale(SI, size)[1]}${unit}`];
+  if (OWN_SCALES[unit]) return pickScale(OWN_SCALES[unit], size);
+  if (size < PLAIN_BELOW && !PREFIXED.has(unit)) return [1, COUNTED.has(unit) ? "" : unit];
+  if (COUNTED.has(unit)) return pickScale(COUNTS, size);
+  const [factor, prefix] = pickScale(SI, size);
+  return [factor, prefix + unit];
 }
 
 function pickScale(scales, size) {
@@ -52,9 +51,13 @@ export function groupDigits(whole) {
 }
 
 // Round ticks within [low, high], which are log10 of the values on a log axis.
-export function ticksWithin(low, high, log, wanted = 6) {
+// `unit` makes them round in the scale they are written in: whole minutes, not 100 s.
+export function ticksWithin(low, high, log, wanted = 6, unit = "") {
   if (!(high > low)) return [];
-  if (!log) return roundTicks(low, high, wanted);
+  if (!log) {
+    const [factor] = scaleOf(Math.max(Math.abs(low), Math.abs(high)), unit);
+    return roundTicks(low / factor, high / factor, wanted).map((tick) => tick * factor);
+  }
   if (high - low < 0.7) {
     return roundTicks(10 ** low, 10 ** high, wanted).filter((tick) => tick > 0).map(Math.log10);
   }

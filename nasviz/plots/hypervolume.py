@@ -1,0 +1,84 @@
+"""What a search has found for what it has spent: hypervolume against trials or seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasviz.plots.axis import Content, fitted_axis, new_figure, refresh
+from nasviz.plots.theme import DASHES, SERIES
+
+if TYPE_CHECKING:
+    from bokeh.plotting import figure as Figure  # noqa: N812
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """One search's course: `spent` and `hypervolume`, shape (n,) each, in the order of time."""
+
+    label: str
+    spent: NDArray[np.float64]
+    hypervolume: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HypervolumeHistory:
+    """Searches to compare on one reference point; `spent_label` "trials" or "seconds"."""
+
+    searches: tuple[Search, ...]
+    spent_label: str = "trials"
+    unit: str = ""
+
+
+def draw_hypervolume(record: HypervolumeHistory) -> Figure:
+    """Return the figure of `record`. Parts by name: `searches` (steps), `ends`, `names`."""
+    drawn = new_figure()
+    drawn.multi_line("xs", "ys", name="searches", color="colour", line_dash="dash", line_width=1.8)
+    drawn.scatter("x", "y", name="ends", color="colour", size=8)
+    drawn.text(
+        "x", "y", "text", name="names", color="colour", text_font_size="11px",
+        text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-4,
+    )  # fmt: skip
+    refresh(drawn, hypervolume_content(record))
+    return drawn
+
+
+def hypervolume_content(record: HypervolumeHistory) -> Content:
+    """Return what the figure shows of `record`: steps, since a value holds until the next trial."""
+    steps = [_steps(search) for search in record.searches]
+    colours = [SERIES[place % len(SERIES)] for place in range(len(steps))]
+    seen = [place for place, (xs, _) in enumerate(steps) if xs.size]
+    ends = {
+        "x": [float(steps[place][0][-1]) for place in seen],
+        "y": [float(steps[place][1][-1]) for place in seen],
+        "colour": [colours[place] for place in seen],
+    }
+    return Content(
+        fitted_axis(
+            record.spent_label, record.unit, [xs for xs, _ in steps], from_zero=True, margin=0.02
+        ),
+        fitted_axis(
+            "hypervolume (more is better)", "", [ys for _, ys in steps], from_zero=True, margin=0.12
+        ),
+        {
+            "searches": {
+                "xs": [xs for xs, _ in steps],
+                "ys": [ys for _, ys in steps],
+                "colour": colours,
+                "dash": [DASHES[place % len(DASHES)] for place in range(len(steps))],
+            },
+            "ends": ends,
+            "names": ends | {"text": [record.searches[place].label for place in seen]},
+        },
+    )
+
+
+def _steps(search: Search) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    spent = np.asarray(search.spent, float)
+    reached = np.asarray(search.hypervolume, float)
+    if spent.size == 0:
+        return spent, reached
+    return np.repeat(spent, 2)[1:], np.repeat(reached, 2)[:-1]
