@@ -52,7 +52,7 @@ def _sources() -> dict[str, bytes]:
     """Return the library's own source files by relative path."""
     root = Path(sysconfig.get_path("stdlib"))
     sources = {}
-    for path in _python_files(root):
+    for path in _python_files(root) if root.is_dir() else ():  # it may be inside an archive
         data = path.read_bytes().strip()
         # A few old modules declare Latin-1: they are left out, since a corpus is UTF-8.
         if b"\0" not in data and _is_utf8(data):

@@ -23,9 +23,13 @@ CONFIG_FILE = "tokenizer_config.json"
 _PIECE_BYTES = 1 << 16
 _PIECES_AT_ONCE = 64
 
-# Between a printable ASCII character and a space or newline, the GPT-2 pattern always ends a
-# word and never looks across: text cut here is encoded as if it were whole.
-SAFE_BORDER = re.compile(rb"[!-~](?=[ \n])")
+# Between a character that is no white space and a space or newline, the GPT-2 pattern always ends
+# a word and never looks across: text cut here is encoded as if it were whole. The pattern names
+# the UTF-8 of scripts in which no character is white space (of U+3000 and its like, none).
+SAFE_BORDER = re.compile(
+    rb"(?:[!-~]|[\xc3-\xdf][\x80-\xbf]|\xe0[\x80-\xbf]{2}|\xe3\x80[\x81-\xbf]"
+    rb"|\xe3[\x81-\xbf][\x80-\xbf]|[\xe4-\xed][\x80-\xbf]{2}|\xf0[\x80-\xbf]{3})(?=[ \n])"
+)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ HOSTILE = [
 
 texts = st.text(
     alphabet=st.one_of(
-        st.characters(codec="utf-8"), st.sampled_from(" \n\r\t'aesn0 \u00a0\u2028é😀\x1c\x85")
+        st.characters(codec="utf-8"),
+        st.sampled_from(" \n\r\t'aesn0 \u00a0\u2028\u3000é中。я😀\x1c\x85"),
     ),
     max_size=300,
 )
@@ -81,6 +82,16 @@ def test_a_long_text_in_pieces_is_encoded_as_the_whole_is(large: Tokenizer, libr
     text = library[:1_000_003].decode(errors="ignore")
     assert len(list(safe_pieces(text.encode(), 1 << 16))) > 10
     assert large.encode(text) == large._backend.encode(text).ids
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "я", "ש", "क", "中", "。", "한", "😀"])
+def test_lines_of_any_script_can_be_cut(letter: str) -> None:
+    assert len(list(safe_pieces(f"{letter}\n".encode() * 9, 1))) > 4
+
+
+@pytest.mark.parametrize("space", [chr(n) for n in range(0x10FFFF) if chr(n).isspace()])
+def test_text_is_never_cut_between_two_spaces(space: str) -> None:
+    assert len(list(safe_pieces(f"{space} {space}\n{space} ".encode(), 0))) == 1
 
 
 def test_plain_bytes_are_their_own_ids() -> None:
