@@ -1,0 +1,89 @@
+"""`Expectation`: the quality that is expected of a candidate under the explorer's training plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasviz.cost.columns import cost_columns
+from nasviz.quality.features import Features, features
+from nasviz.quality.prior import Prediction, Prior, published
+from nasviz.quality.records import Quality
+from nasviz.space.candidate import Candidate
+from nasviz.space.table import CandidateTable
+from nasviz.study.trial import Trial
+from nasviz.training.plan import TrainingPlan
+from nasviz.training.recipe import recipe_for
+
+_TOKEN_COSTS = ("parameters_active", "parameters_embedding", "flops_training_per_token")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A prior of quality, and the plan that candidates would be trained by."""
+
+    prior: Prior
+    plan: TrainingPlan
+
+    @property
+    def label(self) -> str:
+        """What the quality axis says beside its name."""
+        if self.prior.n_trials == 0:
+            return "prior: published scaling laws, not measured"
+        return self.prior.label
+
+    def of_table(self, table: CandidateTable) -> Prediction:
+        """Return the bits per byte of all candidates, `(n,)` with their interval."""
+        return self.prior.predict(_features(table, self.plan))
+
+    def of_candidate(self, candidate: Candidate) -> Quality:
+        """Return the quality of one candidate, labelled as a prior."""
+        return self.of_table(CandidateTable.of([candidate])).quality(0)
+
+
+def expectation(plan: TrainingPlan, trials: Sequence[Trial]) -> Expectation:
+    """Return what published laws expect under `plan`, re-anchored on trials that are complete."""
+    done = [each for each in trials if each.state == "complete" and not each.result.get("plateau")]
+    if not done:
+        return Expectation(published(), plan)
+    table = CandidateTable.of([trial.candidate for trial in done])
+    tokens = np.array([float(trial.result["tokens"]) for trial in done])
+    measured = np.array([float(trial.result["bits_per_byte"]) for trial in done])
+    return Expectation(published().anchored(_of_tokens(table, tokens), measured), plan)
+
+
+def _features(table: CandidateTable, plan: TrainingPlan) -> Features:
+    kind, amount = plan.budget
+    columns = cost_columns(names=_TOKEN_COSTS)(table)
+    if kind == "tokens":
+        tokens: Any = amount
+    elif kind == "flops":
+        tokens = amount / columns["flops_training_per_token"]
+    else:
+        # Steps, bytes and seconds come to tokens by the recipe, which follows from the context
+        # alone: one look for each context is enough for any number of candidates.
+        tokens = _by_context(table, plan)
+    return _of_tokens(table, tokens, columns)
+
+
+def _of_tokens(
+    table: CandidateTable, tokens: Any, columns: dict[str, NDArray[Any]] | None = None
+) -> Features:
+    known = columns or cost_columns(names=_TOKEN_COSTS)(table)
+    inner = known["parameters_active"] - known["parameters_embedding"]
+    return features(table, np.maximum(inner, 1), tokens)
+
+
+def _by_context(table: CandidateTable, plan: TrainingPlan) -> NDArray[np.float64]:
+    contexts, first, places = np.unique(
+        table["context_length"], return_index=True, return_inverse=True
+    )
+    totals = np.empty(len(contexts))
+    for place, row in enumerate(first):
+        recipe = recipe_for(table.row(int(row)).architecture, plan)
+        totals[place] = recipe.n_steps * recipe.tokens_per_step
+    return totals[places]

@@ -1,0 +1,158 @@
+"""`Explorer`: the panels put together, and what Python reads and writes of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from nasviz.cost.hardware import Hardware
+from nasviz.cost.workload import Workload
+from nasviz.errors import InputError
+from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
+from nasviz.space.search_space import SearchSpace
+from nasviz.widgets.cells import close_previous
+from nasviz.widgets.code import explorer_code
+from nasviz.widgets.html import Html, alert
+from nasviz.widgets.panels.card import Card
+from nasviz.widgets.panels.header import Header
+from nasviz.widgets.panels.limits_panel import LimitsPanel
+from nasviz.widgets.panels.map_panel import MapPanel
+from nasviz.widgets.panels.space_panel import SpacePanel
+from nasviz.widgets.panels.tabs import Tabs
+from nasviz.widgets.state import ExplorerState
+from nasviz.widgets.stylesheet import StyleSheet
+from nasviz.widgets.work import Work
+
+
+class Explorer(traitlets.HasTraits):
+    """The interactive explorer of a search space.
+
+    `space` is a `SearchSpace` or a named one, by default `laptop`; `study` an open `Study` or the
+    address of one, by default `nasviz.db` in the current folder; `hardware` a `Hardware` or its
+    name, by default this machine where it was calibrated; `corpus` what trials learn from.
+
+    What is chosen on the page can be read, written and observed like any trait: `selection` (a
+    `Candidate`), `ranges` and `limits` by name, and `pinned`. `trials` is the study as it is now.
+
+    >>> explorer = Explorer("laptop")                          # doctest: +SKIP
+    >>> explorer.ranges = {"n_layers": [2, 4]}                 # doctest: +SKIP
+    >>> explorer.selection = Architecture(4, 128, 4, 256, 64)  # doctest: +SKIP
+    """
+
+    selection = traitlets.Any(None, allow_none=True)
+    ranges = traitlets.Dict()
+    limits = traitlets.Dict()
+    pinned = traitlets.Tuple()
+    trials = traitlets.Tuple(read_only=True)
+
+    def __init__(
+        self,
+        space: SearchSpace | str | None = None,
+        study: Any = None,
+        hardware: Hardware | str | None = None,
+        workload: Workload | None = None,
+        corpus: str | os.PathLike[str] = "python",
+    ) -> None:
+        super().__init__()
+        self.state = ExplorerState(
+            _space(space),
+            hardware=_hardware(hardware),
+            workload=Workload() if workload is None else workload,
+            corpus=os.fspath(corpus),
+        )
+        close_previous(self)
+        self._work = Work(self.state, study)
+        self.view = self._build()
+        self._mirror()
+        self._work.start()
+
+    def _build(self) -> ipywidgets.VBox:
+        state, work = self.state, self._work
+        header = Header(state, work.calibrate)
+        space_panel = SpacePanel(state)
+        limits_panel = LimitsPanel(state)
+        map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
+        card = Card(state, work.train)
+        tabs = Tabs(state, work)
+        self._problem = ipywidgets.HTML()
+        state.observe(lambda change: self._tell(change.new), names="problem")
+        columns = [
+            ipywidgets.VBox([space_panel.view, limits_panel.view]),
+            ipywidgets.VBox([map_panel.view]),
+            ipywidgets.VBox([card.view]),
+        ]
+        for column, name in zip(columns, ("nv-space", "nv-middle", "nv-card"), strict=True):
+            column.add_class("nv-column")
+            column.add_class(name)
+        main = ipywidgets.HBox([*columns, tabs.view])
+        main.add_class("nv-main")
+        view = ipywidgets.VBox([StyleSheet(), header.view, self._problem, main])
+        view.add_class("nv-explorer")
+        return view
+
+    def _tell(self, problem: str) -> None:
+        self._problem.value = alert(problem) if problem else Html("")
+
+    def _mirror(self) -> None:
+        """Keep this object's traits and the state's equal, whoever changes them."""
+        state = self.state
+        self.ranges, self.limits = state.ranges, state.limits
+        for name in ("selection", "ranges", "limits", "pinned"):
+            state.observe(lambda change: setattr(self, change.name, change.new), names=name)
+        state.observe(lambda change: self.set_trait("trials", change.new.trials), names="study")
+        self.observe(lambda change: state.select(change.new), names="selection")
+        for name in ("ranges", "limits", "pinned"):
+            self.observe(lambda change: setattr(state, change.name, change.new), names=name)
+
+    @traitlets.validate("selection")
+    def _as_candidate(self, proposal: Any) -> Candidate | None:
+        value = proposal["value"]
+        if isinstance(value, Architecture):
+            return Candidate(value)
+        if value is not None and not isinstance(value, Candidate):
+            raise InputError(f"selection={value!r} is no Candidate; make one of an Architecture")
+        return value
+
+    def to_code(self) -> str:
+        """Return a cell that opens this explorer as it stands."""
+        return explorer_code(self.state)
+
+    def close(self) -> None:
+        """Take the explorer off the page and stop its threads; trials and workers go on."""
+        self._work.close()
+        _close_tree(self.view)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.view)  # type: ignore[no-untyped-call]
+        self._work.displayed.set()
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.state.space.name!r}, {len(self.trials)} trials)"
+
+
+def _space(given: SearchSpace | str | None) -> SearchSpace:
+    if isinstance(given, SearchSpace):
+        return given
+    if given is None:
+        return SearchSpace.laptop()
+    if isinstance(given, str):
+        return SearchSpace.named(given)
+    raise InputError(f"space={given!r} is no SearchSpace; try SearchSpace.laptop()")
+
+
+def _hardware(given: Hardware | str | None) -> Hardware:
+    if given is None:
+        return Hardware.default()
+    return given if isinstance(given, Hardware) else Hardware.named(given)
+
+
+def _close_tree(widget: ipywidgets.Widget) -> None:
+    for child in getattr(widget, "children", ()):
+        _close_tree(child)
+    widget.close()

@@ -1,0 +1,69 @@
+"""The short names by which a narrow panel calls the fields of the catalogue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nasviz.space.ff_ratio import FF_RATIO, space_field
+from nasviz.space.fields import FIELDS, Field
+from nasviz.widgets.quantities import count, three_digits
+
+_SHORT = {
+    "d_model": "Embedding",
+    "n_heads": "Heads",
+    "n_kv_heads": "KV heads",
+    "context_length": "Context",
+    "d_ff": "Feed-forward",
+    "ff_ratio": "Feed-forward",
+    "mlp": "FFN kind",
+    "norm": "Norm",
+    "tied_embeddings": "Tied",
+    "experts_per_token": "Experts used",
+    "parallel_block": "Parallel",
+    "rotary_share": "Rotary",
+    "sliding_window": "Window",
+    "learning_rate": "Rate",
+    "learning_rate_rule": "Rate rule",
+    "gradient_accumulation": "Accumulate",
+    "activation_checkpointing": "Recompute",
+}
+
+
+def short_label(field: Field) -> str:
+    """Return a label of at most a dozen letters for a row of knobs."""
+    return _SHORT.get(field.name, field.label)
+
+
+def value_label(field: Field, value: Any) -> str:
+    """Return a field's value as a row shows it: `4,096`, `2.67 ×`, `on`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, str):
+        return value
+    if field.name == "ff_ratio":
+        return f"{three_digits(float(value)).rstrip('0').rstrip('.')} ×"
+    if isinstance(value, int):
+        return count(value)
+    return f"{value:.3g}"
+
+
+def worded(sentence: str, costs: Mapping[str, str]) -> str:
+    """Return a reason of the space's with the names of fields and costs as a person says them.
+
+    `costs` maps the names of cost columns to their labels.
+
+    >>> worded("n_heads does not divide d_model", {})
+    'heads does not divide embedding'
+    """
+
+    def said(found: re.Match[str]) -> str:
+        name = found[0]
+        if name in costs:
+            return costs[name].lower()
+        if name in FIELDS or name == FF_RATIO.name:
+            return short_label(space_field(name)).lower()
+        return name
+
+    return re.sub(r"[a-z]+(?:_[a-z]+)+", said, sentence)

@@ -1,0 +1,148 @@
+"""The header: which study, whether its worker lives, on what hardware, for which workload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from nasviz.cost.calibrated import THIS_MACHINE
+from nasviz.cost.hardware import Hardware
+from nasviz.cost.profiles import PROFILES
+from nasviz.cost.workload import PRECISIONS
+from nasviz.errors import InputError
+from nasviz.widgets.card_html import workload_words
+from nasviz.widgets.html import Html, bold, join, tag, text
+from nasviz.widgets.knobs import Knob, Knobs
+from nasviz.widgets.quantities import plural
+from nasviz.widgets.state import ExplorerState, StudySnapshot
+
+CALIBRATE = "calibrate"
+
+_WORKER_WORDS = {
+    "none": ("no worker yet", ""),
+    "starting": ("worker starting", "busy"),
+    "ready": ("worker ready", "ready"),
+    "busy": ("worker training", "busy"),
+    "lost": ("worker lost", "lost"),
+}
+
+_WORKLOAD_KNOBS = (
+    Knob("prompt_tokens", "Prompt", "number", "Tokens that are read in a request.", unit="tokens"),
+    Knob(
+        "generated_tokens", "Answer", "number", "Tokens that are written in a request.",
+        unit="tokens",
+    ),
+    Knob("batch", "Batch", "number", "Requests served at the same time."),
+    Knob(
+        "precision", "Precision", "select", "Number format in which the model is served.",
+        values=PRECISIONS,
+    ),
+    Knob(
+        "requests", "Requests", "number",
+        "Requests in the model's whole life: the more, the more a small model pays.",
+    ),
+)  # fmt: skip
+
+
+class Header:
+    """The line on top; `calibrate` is called when this machine is to be measured."""
+
+    def __init__(self, state: ExplorerState, calibrate: Callable[[], None]) -> None:
+        self.state = state
+        self._calibrate = calibrate
+        self.pills = ipywidgets.HTML()
+        self.hardware = Knobs([], {}, title="Hardware")
+        self.hardware.add_class("nv-inline")
+        self.workload = Knobs(
+            _WORKLOAD_KNOBS, self._workload_values(), title="Workload", summary="workload"
+        )
+        space = ipywidgets.HTML()
+        space.add_class("nv-grow")
+        self.view = ipywidgets.HBox([self.pills, space, self.hardware, self.workload])
+        self.view.add_class("nv-header")
+        self.hardware.on_values(self._choose_hardware)
+        self.workload.on_values(self._change_workload)
+        state.observe(lambda _change: self._show_study(), names="study")
+        state.observe(lambda _change: self._show_hardware(), names="hardware")
+        state.observe(lambda _change: self._show_workload(), names="workload")
+        self._show_study()
+        self._show_hardware()
+        self._show_workload()
+
+    def _show_study(self) -> None:
+        self.pills.value = study_pills(self.state.study)
+
+    def _show_hardware(self) -> None:
+        rows = [hardware_knob(self.state.hardware)]
+        name = self.state.hardware.name if self.state.hardware is not None else None
+        self.hardware.show_rows(rows, {"hardware": name})
+
+    def _choose_hardware(self, values: dict[str, Any]) -> None:
+        name = values.get("hardware")
+        current = self.state.hardware.name if self.state.hardware is not None else None
+        if name is None or name == current:
+            return
+        if name == CALIBRATE:
+            self._show_hardware()
+            self._calibrate()
+        else:
+            self.state.hardware = Hardware.named(name)
+
+    def _workload_values(self) -> dict[str, Any]:
+        return {knob.name: getattr(self.state.workload, knob.name) for knob in _WORKLOAD_KNOBS}
+
+    def _show_workload(self) -> None:
+        self.workload.summary = workload_words(self.state.workload)
+        self.workload.values = self._workload_values()
+
+    def _change_workload(self, values: dict[str, Any]) -> None:
+        if values == self._workload_values():
+            return
+        try:
+            self.state.workload = self.state.workload.with_(**values)
+        except InputError as problem:
+            wrong = next((name for name in values if name in str(problem)), "requests")
+            self.workload.errors = {wrong: str(problem)}
+        else:
+            self.workload.errors = {}
+
+
+def study_pills(study: StudySnapshot) -> Html:
+    """Return the name of the study and the state of its worker, with counts of trials."""
+    words, dot = _WORKER_WORDS[study.worker]
+    counts = [bold(f"{study.count('complete'):,} trained")]
+    for state, label in (("running", "running"), ("waiting", "waiting"), ("failed", "failed")):
+        if study.count(state):
+            counts.append(text(f"{study.count(state):,} {label}"))
+    worker = join(
+        [tag("i", css=f"nv-dot nv-dot-{dot}"), text(words), text("·"), join(counts, " · ")], " "
+    )
+    pills = [tag("span", text("nasviz"), css="nv-brand")]
+    if study.name:
+        address = f"{plural(len(study.trials), 'trial')} kept in {study.url}"
+        name = tag("span", text("study"), bold(study.name), css="nv-pill", data_help=address)
+        pills.append(name)
+    pills.append(tag("span", worker, css="nv-pill", role="status"))
+    if study.problem:
+        pills.append(tag("span", text(study.problem), css="nv-alert", role="alert"))
+    return tag("div", *pills, css="nv-pills")
+
+
+def hardware_knob(current: Hardware | None) -> Knob:
+    """Return the list of devices: this machine first, then the published profiles."""
+    names = [*PROFILES, CALIBRATE]
+    labels = [profile.label for profile in PROFILES.values()] + ["measure this machine (20 s) …"]
+    if current is not None and current.name not in PROFILES:
+        names.insert(0, current.name)
+        label = "this machine (calibrated)" if current.name == THIS_MACHINE else current.label
+        labels.insert(0, label)
+    return Knob(
+        "hardware",
+        "Hardware",
+        "select",
+        help="The device whose times, memory and energy are predicted.",
+        values=tuple(names),
+        labels=tuple(labels),
+    )

@@ -1,0 +1,240 @@
+"""The map: the sample, the trials and some known models; what is picked there is the selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nasviz.cost.columns import COST_COLUMNS, cost_columns
+from nasviz.space import presets
+from nasviz.space.candidate import Candidate
+from nasviz.space.points import points_of
+from nasviz.space.table import CandidateTable
+from nasviz.study.trial import Trial
+from nasviz.widgets.candidate_map import CandidateMap
+from nasviz.widgets.knobs import Forward, Knobs
+from nasviz.widgets.labels import short_label
+from nasviz.widgets.map_columns import Better, MapColumn, Mark
+from nasviz.widgets.panels.limits_panel import LIMITED
+from nasviz.widgets.ranges import is_numeric
+from nasviz.widgets.sample import Sample
+from nasviz.widgets.state import ExplorerState
+
+QUALITY = "bits_per_byte"
+FIRST_COST = "time_per_output_token_s"
+TRIAL, PINNED, PRESET = "trial-", "pinned-", "preset-"
+
+# Known models are shown where they would fall, if they lie within this factor of the sample.
+_LANDMARK_REACH = 3.0
+_MOST_LANDMARKS = 4
+
+_HIGHER_IS_BETTER = ("tokens_per_s",)
+
+
+class MapPanel:
+    """Brings the state to a `CandidateMap`, and picks on it back to the state."""
+
+    def __init__(self, state: ExplorerState, space_knobs: Knobs, limit_knobs: Knobs) -> None:
+        self.state = state
+        self.map = CandidateMap(
+            x=FIRST_COST, y=QUALITY, label="map of candidates: a cost against bits per byte"
+        )
+        self.view = self.map
+        self._marked: dict[str, Candidate] = {}
+        self._link(space_knobs, limit_knobs)
+        self.map.on_tap(self._picked)
+        state.observe(lambda _change: self._show_sample(), names="sample")
+        state.observe(lambda _change: self._show_marks(), names=["study", "pinned", "prior"])
+        state.observe(lambda _change: self._show_selection(), names="selection")
+        state.observe(lambda _change: self._show_filters(), names=["ranges", "limits"])
+
+    def _link(self, space_knobs: Knobs, limit_knobs: Knobs) -> None:
+        forwards = {}
+        for dimension in self.state.space.dimensions:
+            if is_numeric(dimension):
+                forwards[dimension.name] = Forward(self.map.add_range(dimension.name))
+            else:
+                codes = tuple(int(code) for code in np.asarray(dimension.grid))
+                forwards[dimension.name] = Forward(self.map.add_choices(dimension.name), codes)
+        space_knobs.forward(self.map, forwards)
+        limit_knobs.forward(self.map, {name: Forward(self.map.add_limit(name)) for name in LIMITED})
+
+    def _show_filters(self) -> None:
+        """Bring ranges and limits that Python wrote; those of the sliders are there already."""
+        ranges: dict[str, tuple[float, float]] = {}
+        choices: dict[str, list[int]] = {}
+        for dimension in self.state.space.dimensions:
+            kept = self.state.ranges[dimension.name]
+            if is_numeric(dimension):
+                ranges[dimension.name] = (kept[0], kept[1])
+            else:
+                codes = dict(
+                    zip(_values(dimension), np.asarray(dimension.grid).tolist(), strict=True)
+                )
+                choices[dimension.name] = [int(codes[each]) for each in kept]
+        if self.map.ranges != ranges:
+            self.map.ranges = ranges
+        if self.map.choices != choices:
+            self.map.choices = choices
+        if self.map.limits != self.state.limits:
+            self.map.limits = dict(self.state.limits)
+
+    def _show_sample(self) -> None:
+        sample = self.state.sample
+        with self.map.hold_sync():
+            self.map.set_sample(map_columns(sample, self.state))
+            # Rows mean other candidates now: the selection is drawn by itself.
+            self.map.selection = [each for each in self.map.selection if isinstance(each, str)]
+        self._show_marks()
+
+    def _show_marks(self) -> None:
+        if self.state.sample is None:
+            return
+        marks: list[Mark] = []
+        self._marked = {}
+        for mark, candidate in (*self._trials(), *self._pinned(), *self._landmarks()):
+            marks.append(mark)
+            self._marked[mark.id] = candidate
+        self.map.set_marks(marks)
+        self._show_selection()
+
+    def _trials(self) -> Iterator[tuple[Mark, Candidate]]:
+        shown = [
+            trial
+            for trial in self.state.study.trials
+            if trial.state in ("complete", "running", "waiting", "paused")
+        ]
+        for trial, values in zip(
+            shown, self._values_of([trial.candidate for trial in shown]), strict=True
+        ):
+            yield trial_mark(trial, values), trial.candidate
+
+    def _pinned(self) -> Iterator[tuple[Mark, Candidate]]:
+        for candidate, values in zip(
+            self.state.pinned, self._values_of(list(self.state.pinned)), strict=True
+        ):
+            title = candidate.architecture.title
+            yield (
+                Mark(f"{PINNED}{candidate.digest}", title, "landmark", values, note="pinned"),
+                candidate,
+            )
+
+    def _landmarks(self) -> Iterator[tuple[Mark, Candidate]]:
+        found = landmarks(self.state.sample)
+        for (name, candidate), values in zip(
+            found.items(), self._values_of(list(found.values())), strict=True
+        ):
+            mark = Mark(
+                f"{PRESET}{name}", name, "landmark", values, note="expected under the same plan"
+            )
+            yield mark, candidate
+
+    def _values_of(self, candidates: list[Candidate]) -> list[dict[str, float]]:
+        """Return each candidate's costs and expected quality by column."""
+        if not candidates:
+            return []
+        table = CandidateTable.of(candidates)
+        costs = cost_columns(self.state.workload, self.state.hardware)(table)
+        bits = self.state.prior.of_table(table).bits_per_byte
+        columns = {**costs, QUALITY: bits}
+        return [
+            {name: float(column[row]) for name, column in columns.items()}
+            for row in range(len(candidates))
+        ]
+
+    def _show_selection(self) -> None:
+        candidate = self.state.selection
+        if candidate is None or self.state.sample is None:
+            self.map.current = None
+            return
+        values = self._values_of([candidate])[0]
+        measured = next(
+            (trial for trial in self.state.study.of(candidate) if trial.state == "complete"), None
+        )
+        if measured is not None:
+            values[QUALITY] = float(measured.result[QUALITY])
+        title = candidate.architecture.title
+        self.map.current = Mark("current", title, "landmark", values).to_dict()
+
+    def _picked(self, selection: list[int | str]) -> None:
+        if not selection:
+            return
+        last = selection[-1]
+        if isinstance(last, str):
+            candidate = self._marked.get(last)
+            if last.startswith(TRIAL):
+                self.state.watched = int(last.removeprefix(TRIAL))
+        else:
+            rows = self.map.rows_of([last])
+            candidate = self.state.sample.table.row(rows[0]) if rows else None
+        if candidate is not None:
+            self.state.select(candidate)
+
+
+def _values(dimension: Any) -> list[Any]:
+    return list(dimension.choices)
+
+
+def map_columns(sample: Sample, state: ExplorerState) -> list[MapColumn]:
+    """Return the columns of the map: dimensions, costs and the quality that is expected."""
+    columns: list[MapColumn] = []
+    points = points_of(state.space, sample.table)
+    for dimension in state.space.dimensions:
+        field = dimension.field
+        columns.append(
+            MapColumn(
+                field.name,
+                points[field.name],
+                short_label(field),
+                "dimension",
+                log=field.name not in ("n_layers", "n_heads", "ff_ratio"),
+                choices=field.choices,
+                help=field.help,
+            )
+        )
+    for name, values in sample.costs.items():
+        column = COST_COLUMNS[name]
+        better: Better = "high" if name in _HIGHER_IS_BETTER else "low"
+        columns.append(
+            MapColumn(
+                name, values, column.label, "cost", column.unit, better, log=True, help=column.help
+            )
+        )
+    columns.append(
+        MapColumn(
+            QUALITY,
+            sample.bits_per_byte,
+            "Bits per byte",
+            "quality",
+            note=sample.quality_label,
+            help="Bits needed to write down a byte of held-out text; lower is better.",
+        )
+    )
+    return columns
+
+
+def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:
+    """Return a trial's point: measured where it is complete, expected (and hollow) before."""
+    title = f"trial {trial.number}: {trial.candidate.architecture.title}"
+    if trial.state != "complete":
+        note = f"{trial.state}; expected, not measured"
+        return Mark(f"{TRIAL}{trial.number}", title, "waiting", values, note=note)
+    measured = {**values, QUALITY: float(trial.result[QUALITY])}
+    return Mark(f"{TRIAL}{trial.number}", title, "trained", measured, note="trained")
+
+
+def landmarks(sample: Sample) -> dict[str, Candidate]:
+    """Return a few published models whose weights lie in the sample's reach, by name."""
+    weights = sample.costs["parameters_total"]
+    low, high = weights.min() / _LANDMARK_REACH, weights.max() * _LANDMARK_REACH
+    known = {name: Candidate(presets.named(name)) for name in presets.NAMES}
+    totals = cost_columns(names=("parameters_total",))(CandidateTable.of(known.values()))
+    within = [
+        (total, name)
+        for name, total in zip(known, totals["parameters_total"].tolist(), strict=True)
+        if low <= total <= high
+    ]
+    step = max(1, len(within) // _MOST_LANDMARKS)
+    return {name: known[name] for _, name in sorted(within)[::step][:_MOST_LANDMARKS]}

@@ -1,0 +1,108 @@
+"""The search space: a slider for each dimension, and what they leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from nasviz.cost.columns import COST_COLUMNS
+from nasviz.space.counting import SpaceCount
+from nasviz.space.dimensions import Choice, Dimension, Real
+from nasviz.widgets.html import Html, bold, heading, join, note, text
+from nasviz.widgets.knobs import Knob, Knobs
+from nasviz.widgets.labels import short_label, value_label, worded
+from nasviz.widgets.quantities import count
+from nasviz.widgets.ranges import is_numeric
+from nasviz.widgets.state import ExplorerState
+
+CONTINUOUS_STEPS = 41
+MOST_REASONS = 4
+
+
+class SpacePanel:
+    """The sliders that narrow the space, and a note of what is left and what is excluded."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        self.state = state
+        self.knobs = Knobs(
+            [range_knob(dimension) for dimension in state.space.dimensions],
+            state.ranges,
+            title="Search space",
+        )
+        self.reset = ipywidgets.Button(
+            description="widen all", tooltip="Every slider back to its ends"
+        )
+        self.reset.add_class("nv-quiet")
+        self.reset.on_click(lambda _button: state.widen())
+        self.note = ipywidgets.HTML()
+        title = ipywidgets.HTML(heading("Search space"))
+        tools = ipywidgets.HBox([self.reset])
+        tools.add_class("nv-tools")
+        self.view = ipywidgets.VBox([title, tools, self.knobs, self.note])
+        self.knobs.on_values(self._narrow)
+        state.observe(self._show_ranges, names="ranges")
+        state.observe(lambda _change: self._show_count(), names=["count", "ranges"])
+        self._show_count()
+
+    def _narrow(self, values: dict[str, Any]) -> None:
+        if values != self.state.ranges:
+            self.state.ranges = values
+
+    def _show_ranges(self, change: Any) -> None:
+        if self.knobs.values != change.new:
+            self.knobs.values = change.new
+
+    def _show_count(self) -> None:
+        self.note.value = count_note(self.state.count)
+
+
+def range_knob(dimension: Dimension) -> Knob:
+    """Return the row that narrows a dimension: a slider with two ends, or a chip a choice."""
+    field = dimension.field
+    values = dimension_values(dimension)
+    return Knob(
+        dimension.name,
+        short_label(field),
+        "range" if is_numeric(dimension) else "choices",
+        help=field.help,
+        values=values,
+        labels=tuple(value_label(field, value) for value in values),
+        reference=field.reference,
+        unit=field.unit,
+    )
+
+
+def dimension_values(dimension: Dimension) -> tuple[Any, ...]:
+    """Return the positions of a dimension's slider; a continuous range gets `CONTINUOUS_STEPS`."""
+    if not is_numeric(dimension):
+        assert isinstance(dimension, Choice)  # only a choice holds names and switches
+        return tuple(dimension.choices)
+    if dimension.grid is not None:
+        return tuple(np.unique(dimension.grid).tolist())
+    assert isinstance(dimension, Real)  # only real ranges have no grid
+    steps = dimension.unscaled(np.linspace(0.0, 1.0, CONTINUOUS_STEPS))
+    inner = [float(f"{value:.3g}") for value in steps[1:-1]]
+    return (dimension.low, *inner, dimension.high)
+
+
+def count_note(counted: SpaceCount | None) -> Html:
+    """Return what is left and what is excluded, the commonest reasons first."""
+    if counted is None:
+        return note(text("counting candidates …"))
+    about = "" if counted.exact else "about "
+    left = join([text(about), bold(count(counted.feasible)), text(" candidates left")])
+    excluded = sorted(counted.excluded.items(), key=lambda pair: -pair[1])
+    gone = sum(amount for _, amount in excluded)
+    if not gone:
+        return note(left, text(" · none excluded"))
+    costs = {name: column.label for name, column in COST_COLUMNS.items()}
+    reasons = [
+        f"{worded(name, costs)} ({count(amount)})"
+        for name, amount in excluded[:MOST_REASONS]
+        if amount
+    ]
+    if len(excluded) > MOST_REASONS:
+        reasons.append(f"{len(excluded) - MOST_REASONS} more reasons")
+    return note(left, text(f" · {count(gone)} excluded: {', '.join(reasons)}"))

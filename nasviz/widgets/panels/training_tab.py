@@ -1,0 +1,339 @@
+"""Training: how much and how, the curve as it grows, and the text that the model writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+
+from nasviz.errors import InputError
+from nasviz.plots.learning_curve import Curve, LearningCurves
+from nasviz.space.candidate import Candidate
+from nasviz.study.trial import Request, Trial
+from nasviz.training.fields import BUDGET_FIELDS, BUDGETS, PLAN_FIELDS
+from nasviz.training.plan import DEFAULT_TOKENS, TrainingPlan
+from nasviz.widgets.figure_view import FigureView
+from nasviz.widgets.html import (
+    Html,
+    bold,
+    code,
+    heading,
+    join,
+    note,
+    source_tag,
+    tag,
+    text,
+)
+from nasviz.widgets.knobs import Knob, Knobs, knob_of
+from nasviz.widgets.labels import short_label, value_label
+from nasviz.widgets.quantities import duration, quantity
+from nasviz.widgets.state import ExplorerState
+
+SETTINGS = (
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "precision",
+    "zero_stage",
+    "offload",
+    "activation_checkpointing",
+    "seed",
+)
+BUDGET, AMOUNT, CORPUS = "budget", "amount", "corpus"
+DEFAULT_PROMPT = "The "
+
+
+class TrainingTab:
+    """Budget and settings, Train, the watched trial with Pause and Cancel, samples of text.
+
+    `train` starts a trial of the selection; `request` asks something of a trial by number;
+    `generate` has a trial's model go on from a prompt and hands the text to a callback.
+    """
+
+    def __init__(
+        self,
+        state: ExplorerState,
+        train: Callable[[], None],
+        request: Callable[[int, Request], None],
+        generate: Callable[[int, str, Callable[[str], None]], None],
+    ) -> None:
+        self.state = state
+        self._request = request
+        self._generate = generate
+        self._drawn: tuple[int, Any] | None = None
+        self._sampled: int | None = None
+        self.knobs = Knobs(plan_knobs(), plan_values(state.plan, state.corpus), title="Training")
+        self.train = ipywidgets.Button(description="Train this")
+        self.train.add_class("nv-first")
+        self.train.on_click(lambda _button: train())
+        self.cost = ipywidgets.HTML()
+        self.status = ipywidgets.HTML()
+        self.pause = self._asking("Pause", "pause")
+        self.resume = self._asking("Resume", "resume")
+        self.cancel = self._asking("Cancel", "cancel")
+        self.figure = FigureView(label="Loss of the watched trial against tokens", height="250px")
+        self.prompt = Knobs(
+            [Knob("prompt", "Prompt", "text", "The model goes on from here.")],
+            {"prompt": DEFAULT_PROMPT},
+            title="Sample",
+        )
+        self.write = ipywidgets.Button(description="Write on")
+        self.write.on_click(lambda _button: self._sample())
+        self.sample = ipywidgets.HTML()
+        self.configuration = ipywidgets.HTML()
+        self.view = self._columns()
+        self.knobs.on_values(self._change_plan)
+        state.observe(lambda _change: self._show_plan(), names=["plan", "corpus", "selection"])
+        state.observe(lambda _change: self._show_trial(), names=["study", "watched", "curve"])
+        self._show_plan()
+        self._show_trial()
+
+    def _asking(self, label: str, request: Request) -> ipywidgets.Button:
+        button = ipywidgets.Button(description=label)
+
+        def ask(_button: ipywidgets.Button) -> None:
+            if self.state.watched is not None:
+                self._request(self.state.watched, request)
+
+        button.on_click(ask)
+        return button
+
+    def _columns(self) -> ipywidgets.HBox:
+        start = ipywidgets.HBox([self.train])
+        asks = ipywidgets.HBox([self.pause, self.resume, self.cancel])
+        writing = ipywidgets.HBox([self.write])
+        for row in (start, asks, writing):
+            row.add_class("nv-actions")
+            row.add_class("nv-needs-kernel")
+        title = ipywidgets.HTML(heading("Train", text("with DeepSpeed, in its own process")))
+        text_title = ipywidgets.HTML(heading("What it writes"))
+        columns = [
+            ipywidgets.VBox([title, self.knobs, start, self.cost]),
+            ipywidgets.VBox([self.status, self.figure, asks]),
+            ipywidgets.VBox([text_title, self.prompt, writing, self.sample, self.configuration]),
+        ]
+        for column in columns:
+            column.add_class("nv-column")
+        view = ipywidgets.HBox(columns)
+        view.add_class("nv-tab")
+        return view
+
+    def _change_plan(self, values: dict[str, Any]) -> None:
+        try:
+            plan = plan_of(values)
+        except InputError as problem:
+            self.knobs.errors = {_place_of(problem, values): _without_place(problem)}
+            return
+        self.knobs.errors = {}
+        self.state.plan = plan
+        self.state.corpus = str(values[CORPUS]).strip() or "python"
+
+    def _show_plan(self) -> None:
+        values = plan_values(self.state.plan, self.state.corpus)
+        if self.knobs.values != values:
+            self.knobs.values = values
+        candidate = self.state.selection
+        self.train.disabled = candidate is None
+        self.configuration.value = configuration(self.state.plan, candidate)
+
+    def _show_trial(self) -> None:
+        trial = self.state.study.trial(self.state.watched)
+        curve = self.state.curve
+        rows = curve[1] if curve is not None and trial and curve[0] == trial.number else None
+        self.status.value = trial_status(trial, rows)
+        state = trial.state if trial is not None else ""
+        self.pause.disabled = state not in ("running", "waiting")
+        self.resume.disabled = state != "paused"
+        self.cancel.disabled = state not in ("running", "waiting", "paused")
+        self.write.disabled = state != "complete"
+        if trial is not None and rows is not None:
+            self._draw(trial, rows)
+        self._show_samples(trial)
+
+    def _draw(self, trial: Trial, rows: Mapping[str, Any]) -> None:
+        """Show the curve: a new figure for another trial, else fresh columns in the same one."""
+        from nasviz.plots.axis import refresh
+        from nasviz.plots.learning_curve import draw_learning_curve, learning_curve_content
+
+        record = LearningCurves((curve_of(trial, rows),))
+        if self._drawn is None or self._drawn[0] != trial.number:
+            self._drawn = (trial.number, draw_learning_curve(record))
+            self.figure.show(self._drawn[1])
+        else:
+            with self.figure.hold():
+                refresh(self._drawn[1], learning_curve_content(record))
+
+    def _show_samples(self, trial: Trial | None) -> None:
+        """Show what the worker had the model write at the trial's end, until more is asked for."""
+        if trial is None or trial.number != self._sampled:
+            self._sampled = None if trial is None else trial.number
+            self.sample.value = Html("")
+        if trial is not None and not self.sample.value:
+            self.sample.value = written_samples(trial.result.get("samples", ()))
+
+    def _sample(self) -> None:
+        if self.state.watched is None:
+            return
+        self.sample.value = note(text("writing …"))
+        prompt = str(self.prompt.values.get("prompt") or DEFAULT_PROMPT)
+
+        def show(written: str) -> None:
+            self.sample.value = code(written)
+
+        self._generate(self.state.watched, prompt, show)
+
+
+def curve_of(trial: Trial, rows: Mapping[str, Any]) -> Curve:
+    """Return what a trial reported as the plot's record."""
+    names = ("tokens", "seconds", "loss", "bits_per_byte")
+    return Curve(f"trial {trial.number}", **{name: rows[name] for name in names})
+
+
+def written_samples(samples: Sequence[Mapping[str, str]]) -> Html:
+    """Return texts that a model wrote, each after the prompt that it was given."""
+    return join(
+        [
+            tag("pre", bold(each["prompt"]), text(each["text"]), css="nv-code", tabindex=0)
+            for each in samples
+        ]
+    )
+
+
+def plan_knobs() -> list[Knob]:
+    """Return the rows of a training plan, from the catalogue of its settings."""
+    budgets = {field.name: field for field in BUDGET_FIELDS}
+    rows = [
+        Knob(
+            BUDGET,
+            "Budget in",
+            "select",
+            help="What is fixed: "
+            + " ".join(f"{each.label}: {each.help}" for each in BUDGET_FIELDS),
+            values=BUDGETS,
+            labels=tuple(each.label.lower() for each in budgets.values()),
+        ),
+        Knob(AMOUNT, "Amount", "number", help="How much of it."),
+    ]
+    for name in SETTINGS:
+        field = PLAN_FIELDS[name]
+        if field.kind == "choice":
+            rows.append(knob_of(field, "select", field.choices, field.choices))
+        elif field.kind == "switch":
+            rows.append(knob_of(field, "switch", (), ()))
+        elif name == "zero_stage":
+            stages = tuple(range(int(field.low or 0), int(field.high or 0) + 1))
+            rows.append(
+                knob_of(field, "select", stages, [value_label(field, stage) for stage in stages])
+            )
+        else:
+            rows.append(knob_of(field, "number", (), ("by itself",)))
+    rows.append(
+        Knob(
+            CORPUS,
+            "Text",
+            "text",
+            help="What it learns from: python (this Python's own library), a file, a folder, or a "
+            "public data set's name.",
+        )
+    )
+    return [_shortened(row) for row in rows]
+
+
+def _shortened(row: Knob) -> Knob:
+    field = PLAN_FIELDS.get(row.name)
+    return row if field is None else Knob(**{**vars(row), "label": short_label(field)})
+
+
+def plan_values(plan: TrainingPlan, corpus: str) -> dict[str, Any]:
+    """Return a plan as the values of its rows."""
+    budget, amount = plan.budget
+    settings = {name: getattr(plan, name) for name in SETTINGS}
+    return {BUDGET: budget, AMOUNT: amount, **settings, CORPUS: corpus}
+
+
+_USUAL = {
+    "tokens": DEFAULT_TOKENS,
+    "bytes": 1_500_000,
+    "steps": 1_000,
+    "seconds": 60,
+    "flops": 1e13,
+}
+
+
+def plan_of(values: Mapping[str, Any]) -> TrainingPlan:
+    """Return the plan that the rows describe; raises `InputError` for what is none."""
+    amount = values[AMOUNT]
+    if amount is None:
+        amount = _USUAL[values[BUDGET]]
+    settings = {name: values[name] for name in SETTINGS if values.get(name) is not None}
+    return TrainingPlan(**{values[BUDGET]: amount}, **settings)
+
+
+def _place_of(problem: InputError, values: Mapping[str, Any]) -> str:
+    """Return the row that an error is about: the one whose name it says, else the amount."""
+    said = str(problem)
+    return next((name for name in values if f"{name}=" in said), AMOUNT)
+
+
+def _without_place(problem: InputError) -> str:
+    return str(problem).removeprefix("training plan: ")
+
+
+def configuration(plan: TrainingPlan, candidate: Candidate | None) -> Html:
+    """Return the DeepSpeed configuration that a plan becomes, folded away."""
+    if candidate is None:
+        return Html("")
+    shown = json.dumps(plan.deepspeed_config(candidate.architecture), indent=2)
+    summary = tag("summary", text("the DeepSpeed configuration of this run"))
+    return tag("details", summary, code(shown), css="nv-more")
+
+
+def trial_status(trial: Trial | None, rows: Mapping[str, Any] | None) -> Html:
+    """Return where the watched trial stands: its state, speed and what is left."""
+    if trial is None:
+        hint = note(text("The curve of a trial shows here once one runs."))
+        return Html(heading("Curve") + hint)
+    title = heading(
+        f"Trial {trial.number}",
+        join([text(trial.candidate.architecture.title), source_tag(trial.state, "prior")]),
+    )
+    pieces = [title]
+    if rows is not None and len(rows["step"]):
+        last = {name: float(column[-1]) for name, column in rows.items()}
+        share = last["step"] / max(1.0, last["n_steps"])
+        pieces.append(
+            tag(
+                "div", tag("i", style=f"width:{share:.1%}"), css="nv-progress",
+                role="progressbar", aria_valuenow=round(100 * share), aria_label="training",
+            )
+        )  # fmt: skip
+        figures = [
+            join([text("step "), bold(f"{last['step']:,.0f} of {last['n_steps']:,.0f}")]),
+            join([bold(quantity(last["tokens_per_s"])), text(" tokens/s")]),
+            join([text("memory "), bold(quantity(last["memory_bytes"], "B"))]),
+        ]
+        if not trial.finished:
+            figures.insert(1, join([text("left "), bold(duration(last["eta_s"]))]))
+        pieces.append(tag("div", join(figures, " · "), css="nv-hint"))
+    if trial.reason:
+        pieces.append(note(text(trial.reason)))
+    if trial.state == "complete":
+        pieces.append(_result(trial))
+    return Html("".join(pieces))
+
+
+def _result(trial: Trial) -> Html:
+    result = trial.result
+    plateau = " · a plateau: it learnt little more than which bytes are common"
+    return tag(
+        "div",
+        bold(f"{result['bits_per_byte']:.3f}"),
+        text(
+            f" bits per byte of text that no search saw · {result['accuracy']:.1%} of tokens right"
+            f" · {duration(result['seconds'])} of training"
+            f"{plateau if result.get('plateau') else ''}"
+        ),
+        css="nv-hint",
+    )

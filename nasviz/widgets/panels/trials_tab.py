@@ -1,0 +1,151 @@
+"""The trials: a table with failures and their reasons, and two of them beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+
+from nasviz.space.fields import FIELDS
+from nasviz.study.trial import Trial
+from nasviz.widgets.data_table import Cell, DataTable, TableColumn
+from nasviz.widgets.html import Html, bold, heading, note, table, text
+from nasviz.widgets.quantities import NOT_KNOWN, duration, quantity
+from nasviz.widgets.state import ExplorerState
+
+COLUMNS = (
+    TableColumn("number", "trial", "Its number in the study."),
+    TableColumn("state", "state", "Waiting, running, paused, complete, failed or cancelled."),
+    TableColumn("layers", "layers"),
+    TableColumn("width", "embedding"),
+    TableColumn("heads", "heads"),
+    TableColumn("vocabulary", "vocabulary"),
+    TableColumn("context", "context"),
+    TableColumn("weights", "weights"),
+    TableColumn("bits_per_byte", "bits / byte", "Of held-out text that no search saw."),
+    TableColumn("accuracy", "accuracy", "Next tokens guessed right."),
+    TableColumn("tokens", "tokens", "Trained on, repeats included."),
+    TableColumn("seconds", "time", "Of training, without scoring."),
+    TableColumn("origin", "asked by"),
+    TableColumn("reason", "why it ended", "Of trials that failed or were cancelled.", words=True),
+)
+
+_KINDS = {"complete": "good", "failed": "trained", "running": "prior", "cancelled": "prior"}
+_EMPTY = "No trials yet: pick a candidate on the map and press “Train this”."
+
+
+class TrialsTab:
+    """The table of trials; picking a row makes its candidate the selection."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        self.state = state
+        self.table = DataTable(COLUMNS, title="Trials of the study", empty=_EMPTY)
+        self.comparison = ipywidgets.HTML()
+        left = ipywidgets.VBox([self.table])
+        right = ipywidgets.VBox([self.comparison])
+        for column in (left, right):
+            column.add_class("nv-column")
+        self.view = ipywidgets.HBox([left, right])
+        self.view.add_class("nv-tab")
+        self.view.add_class("nv-wide")
+        self.table.observe(self._pick, names="picked")
+        self.table.observe(lambda _change: self._compare(), names="compared")
+        state.observe(lambda _change: self._show(), names="study")
+        state.observe(lambda _change: self._mark(), names="selection")
+        self._show()
+
+    def _show(self) -> None:
+        trials = self.state.study.trials
+        self.table.show({trial.number: trial_cells(trial) for trial in reversed(trials)})
+        self._mark()
+        self._compare()
+
+    def _pick(self, change: Any) -> None:
+        trial = self.state.study.trial(change.new)
+        if trial is not None:
+            self.state.select(trial.candidate)
+            self.state.watched = trial.number
+
+    def _mark(self) -> None:
+        """Mark the row of the selection, if one of its trials is not marked already."""
+        own = self.state.study.of(self.state.selection)
+        if self.table.picked not in [trial.number for trial in own]:
+            self.table.picked = own[0].number if own else None
+
+    def _compare(self) -> None:
+        found = [self.state.study.trial(number) for number in self.table.compared]
+        pair = [trial for trial in found if trial is not None]
+        self.comparison.value = comparison(pair)
+
+
+def trial_cells(trial: Trial) -> dict[str, Cell]:
+    """Return a trial's row of the table."""
+    sizes, result = trial.candidate.architecture, trial.result
+
+    def whole(value: int) -> Cell:
+        return Cell(f"{value:,}", value)
+
+    def measured(name: str, form: str) -> Cell:
+        value = result.get(name)
+        return Cell(NOT_KNOWN) if value is None else Cell(format(value, form), value)
+
+    def amount(name: str, unit: str = "") -> Cell:
+        value = result.get(name)
+        return Cell(NOT_KNOWN) if value is None else Cell(quantity(value, unit), value)
+
+    return {
+        "number": whole(trial.number),
+        "state": Cell(trial.state, trial.state, _KINDS.get(trial.state, "prior")),
+        "layers": whole(sizes.n_layers),
+        "width": whole(sizes.d_model),
+        "heads": whole(sizes.n_heads),
+        "vocabulary": whole(sizes.vocab_size),
+        "context": whole(sizes.context_length),
+        "weights": amount("parameters"),
+        "bits_per_byte": measured("bits_per_byte", ".3f"),
+        "accuracy": measured("accuracy", ".1%"),
+        "tokens": amount("tokens"),
+        "seconds": Cell(duration(result.get("seconds")), result.get("seconds")),
+        "origin": Cell(trial.origin, trial.origin),
+        "reason": Cell(trial.reason, trial.reason or None),
+    }
+
+
+def comparison(trials: Sequence[Trial]) -> Html:
+    """Return what differs between two trials, or how to choose them."""
+    if len(trials) < 2:
+        hint = note(text("Tick two trials in the table: what differs between them shows here."))
+        return Html(heading("Compare") + hint)
+    rows = []
+    for label, values in differences(trials):
+        rows.append([text(label), *(bold(value) for value in values)])
+    head = ["", *(f"trial {trial.number}" for trial in trials)]
+    return Html(heading("Compare", text("what differs")) + table(head, rows))
+
+
+def differences(trials: Sequence[Trial]) -> list[tuple[str, list[str]]]:
+    """Return (label, one text a trial) for everything in which the trials differ."""
+    labelled: dict[str, list[str]] = {}
+    records = [_flat(trial) for trial in trials]
+    for name in dict.fromkeys(name for record in records for name in record):
+        values = [record.get(name, NOT_KNOWN) for record in records]
+        if len(set(values)) > 1:
+            labelled[name] = values
+    return list(labelled.items())
+
+
+def _flat(trial: Trial) -> dict[str, str]:
+    cells = trial_cells(trial)
+    shown = ("bits_per_byte", "accuracy", "weights", "tokens", "seconds", "state")
+    labels = {column.name: column.label for column in COLUMNS}
+    record = {labels[name]: cells[name].text for name in shown}
+    sizes = trial.candidate.architecture.to_json()
+    record |= {_words(name): str(value) for name, value in sizes.items()}
+    record |= {_words(name): str(value) for name, value in trial.plan.items()}
+    record["corpus"] = trial.corpus
+    return record
+
+
+def _words(name: str) -> str:
+    return FIELDS[name].label.lower() if name in FIELDS else name.replace("_", " ")
