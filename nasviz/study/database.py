@@ -132,7 +132,7 @@ def described(error: BaseException, location: Location) -> NasvizError:
         )
     if isinstance(root, ImportError):
         return InputError(
-            f"{study} needs a driver that is not installed ({text}): pip install psycopg2-binary"
+            f"{study} needs a driver that is not installed ({text}): pip install 'psycopg[binary]'"
         )
     for sign, what, remedy in (
         ("not a database", "is not a study", "choose the right file"),

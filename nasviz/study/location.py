@@ -52,7 +52,9 @@ def locate(url: str | os.PathLike[str] | None) -> Location:
             f"write {DEFAULT_URL} or postgresql://user@host/database"
         )
     if dialect == "postgresql":
-        return Location(text, None, _remote_directory(text))
+        # Named, since SQLAlchemy's own choice of a driver changes with its version.
+        driven = text if "+" in scheme else f"postgresql+psycopg://{rest}"
+        return Location(driven, None, _remote_directory(rest))
     path = _sqlite_path(rest, text)
     return Location(f"sqlite:///{path}", path, path.with_name(f"{path.name}.trials"))
 
@@ -109,10 +111,10 @@ def _check_file(path: Path, text: str) -> None:
         )
 
 
-def _remote_directory(url: str) -> Path:
+def _remote_directory(rest: str) -> Path:
     """Return this machine's folder for the checkpoints of a study in a database server."""
     import platformdirs
 
-    without_password = re.sub(r"(://[^:/@]+):[^@]*@", r"\1@", url)
+    without_password = re.sub(r"^([^:/@]+):[^@]*@", r"\1@", rest)
     digest = hashlib.sha256(without_password.encode()).hexdigest()[:12]
     return Path(platformdirs.user_data_dir("nasviz")) / "studies" / digest
