@@ -15,7 +15,9 @@ import torch
 from nasviz.corpus.corpus import Corpus, corpus_names, open_corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
 from nasviz.cost.estimate import estimate
+from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
+from nasviz.evaluation.latency import measure
 from nasviz.evaluation.scoring import Score, score
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
@@ -33,6 +35,8 @@ from nasviz.training.trainer import TrainingResult, train_candidate
 # of a minute's training. The same words under every vocabulary.
 SEARCH_BYTES = 1 << 16
 TEST_BYTES = 1 << 17
+
+LATENCY_ROUNDS = 3
 
 log = logging.getLogger("nasviz.worker")
 
@@ -149,11 +153,29 @@ def _result(
         "recipe": outcome.recipe,
         "time_per_output_token_s": plain(cost.latency.time_per_output_token_s),
         "cost_hardware": cost.hardware.name,
+        **_measured(trial),
         "versions": {**versions(), **outcome.versions},
         "device": outcome.device,
         "threads": outcome.threads,
         "samples": finish.samples,
     }
+
+
+def _measured(trial: Trial) -> dict[str, Any]:
+    """Return the time per token measured on this device, as a result; `{}` where it can't be.
+
+    For the default workload, cut to the candidate's context. Whatever else the machine does then is
+    in it.
+    """
+    architecture = trial.candidate.architecture
+    workload = Workload().fitted_to(architecture.context_length)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        (found,) = measure([architecture], workload, rounds=LATENCY_ROUNDS, device=device)
+    except NasvizError as error:
+        log.warning("trial %d: its latency was not measured: %s", trial.number, error)
+        return {}
+    return {"measured_time_per_output_token_s": found.time_per_output_token_s}
 
 
 def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nasviz import Architecture, Candidate, Study, Trial
+from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
+
+WORDS = "the a cat dog sat ran on mat log and then slept under over moon sun".split()
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small text with some order in it."""
+    generator = random.Random(7)
+    lines = [" ".join(generator.choices(WORDS, k=11)) + "." for _ in range(1_300)]
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+@pytest.fixture
+def candidate() -> Candidate:
+    return Candidate(
+        Architecture(n_layers=2, d_model=22, n_heads=11, vocab_size=256, context_length=13,
+                     position="learned", norm="layernorm")
+    )  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
+    """A study whose worker, if there comes one, leaves with the test."""
+    monkeypatch.setenv(IDLE_VARIABLE, "60")
+    opened = Study.open(tmp_path / "study.db")
+    yield opened
+    if living_worker(opened) is not None:
+        stop_worker(opened)
+    opened.close()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object], str], None]:
+    """Waits until something is true, or fails saying what was waited for."""
+
+    def wait(condition: Callable[[], object], what: str, seconds: float = 90.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+            time.sleep(0.03)
+
+    return wait
+
+
+def shown(trial: Trial) -> str:
+    return f"trial {trial.number}: {trial.state} {trial.reason}"
