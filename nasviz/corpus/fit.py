@@ -72,10 +72,9 @@ def _numbered(merges: list[list[str]]) -> tuple[tuple[int, int], ...]:
     ids = Tokenizer(N_BYTES).vocabulary()
     pairs = []
     for left, right in merges:
-        # Two merges may spell one token (`aa a`, `a aa`): the later one would have no id.
-        if left + right not in ids:
-            pairs.append((ids[left], ids[right]))
-            ids[left + right] = len(ids)
+        # No token is spelled twice: what lies between two borders is merged in one way only.
+        pairs.append((ids[left], ids[right]))
+        ids[left + right] = len(ids)
     return tuple(pairs)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pydoc_data.topics import topics
 
 from nasviz.corpus.corpus import open_corpus
 from nasviz.corpus.standard_library import MAX_BYTES, read_standard_library
@@ -32,6 +33,12 @@ def test_the_held_out_tenth_has_prose_and_code_as_the_rest_has(library: bytes) -
     split = len(library) * 9 // 10
     ratio = share_of_code(library[split:]) / share_of_code(library[:split])
     assert 0.5 < ratio < 2
+
+
+def test_the_held_out_tenth_has_its_share_of_the_language_reference(library: bytes) -> None:
+    held_out = library[len(library) * 9 // 10 :]
+    inside = [text.strip().encode() in held_out for text in topics.values()]
+    assert 0.02 < sum(inside) / len(inside) < 0.3
 
 
 def test_a_damaged_cache_is_noticed_and_built_again(cache: Path) -> None:

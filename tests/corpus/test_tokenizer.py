@@ -121,7 +121,7 @@ def test_more_merges_make_fewer_tokens(corpus: Corpus, large: Tokenizer) -> None
     assert lengths[-1] < len(text) / 2
 
 
-def test_two_merges_that_spell_one_token_get_one_id() -> None:
+def test_no_two_ids_spell_the_same_bytes() -> None:
     # Runs of one letter are spelled in many ways: `aaa` + `aa`, `aaaa` + `a`, …
     text = " ".join("a" * n for n in range(1, 60)).encode() * 40
     tokenizer = fit(text, 400)
