@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
+from nasviz.quality.blocks import in_blocks
 from nasviz.quality.laws import (
-    bytes_per_token,
     chinchilla_bits,
     effective_bytes,
     kaplan_bits,
+    ln_bytes_per_token,
     vocabulary_bits,
 )
 from nasviz.space.table import CandidateTable
@@ -22,6 +23,7 @@ Floats = NDArray[np.float32]
 
 # More left context than this many bytes is worth next to nothing to a small model.
 MOST_CONTEXT_BYTES = 8192
+_MOST_LN_CONTEXT = np.float32(np.log(MOST_CONTEXT_BYTES))
 
 NAMES = ("law", "parameters", "text", "context", "vocabulary", "aspect")
 
@@ -65,35 +67,54 @@ def features(
 
     Raises `InputError` for counts that are not positive.
     """
-    vocabulary = _logarithm("vocab_size", table.columns["vocab_size"])
-    width = _logarithm("d_model", table.columns["d_model"])
-    parameters = _logarithm("non_embedding_parameters", non_embedding_parameters)
-    tokens = _logarithm("training_tokens", training_tokens)
-    per_token = bytes_per_token(vocabulary) if token_bytes is None else _floats(token_bytes)
-    ln_per_token = np.log(per_token)
-    text = tokens + ln_per_token
+    counts = {
+        "n_layers": table.columns["n_layers"],
+        "d_model": table.columns["d_model"],
+        "vocab_size": table.columns["vocab_size"],
+        "context_length": table.columns["context_length"],
+        "non_embedding_parameters": _column(non_embedding_parameters),
+        "training_tokens": _column(training_tokens),
+    }
+    if token_bytes is not None:
+        counts["token_bytes"] = _column(token_bytes)
+    _check_lengths(counts, len(table))
+    unique = None if corpus_bytes is None else _positive("corpus_bytes", corpus_bytes)
+
+    def logarithms(*columns: NDArray[Any]) -> tuple[Floats, ...]:
+        logs = map(_logarithm, counts, columns)
+        return _features(dict(zip(counts, logs, strict=True)), unique)
+
+    found = in_blocks(logarithms, list(counts.values()), len(table))
+    return Features(**dict(zip(NAMES, found, strict=True)), length=len(table))
+
+
+def _features(ln: dict[str, Floats], corpus_bytes: float | None) -> tuple[Floats, ...]:
+    """Return the columns of `Features` from the logarithms of a table's counts."""
+    vocabulary, parameters = ln["vocab_size"], ln["non_embedding_parameters"]
+    ln_per_token = ln.get("token_bytes")
+    if ln_per_token is None:
+        ln_per_token = ln_bytes_per_token(vocabulary)
+    text = ln["training_tokens"] + ln_per_token
     if corpus_bytes is not None:
-        text = np.log(effective_bytes(np.exp(text), _positive("corpus_bytes", corpus_bytes)))
-    context = _logarithm("context_length", table.columns["context_length"]) + ln_per_token
+        text = np.log(effective_bytes(np.exp(text), corpus_bytes))
     bits = np.sqrt(chinchilla_bits(parameters, text) * kaplan_bits(parameters, text))
-    bits = bits + vocabulary_bits(vocabulary + width, per_token)
-    return Features(
-        law=np.log(bits).astype(np.float32),
-        parameters=parameters,
-        text=text.astype(np.float32),
-        context=np.minimum(context, np.float32(np.log(MOST_CONTEXT_BYTES))),
-        vocabulary=vocabulary,
-        aspect=width - _logarithm("n_layers", table.columns["n_layers"]),
-        length=len(table),
-    )
+    bits = bits + vocabulary_bits(vocabulary + ln["d_model"], np.exp(ln_per_token))
+    context = np.minimum(ln["context_length"] + ln_per_token, _MOST_LN_CONTEXT)
+    return np.log(bits), parameters, text, context, vocabulary, ln["d_model"] - ln["n_layers"]
 
 
-def _floats(values: Any) -> Floats:
-    return np.atleast_1d(np.asarray(values)).astype(np.float32)
+def _column(values: Any) -> NDArray[Any]:
+    return np.atleast_1d(np.asarray(values))
 
 
-def _logarithm(name: str, values: Any) -> Floats:
-    array = _floats(values)
+def _check_lengths(columns: dict[str, NDArray[Any]], length: int) -> None:
+    for name, column in columns.items():
+        if column.shape not in ((1,), (length,)):
+            raise InputError(f"{name} has shape {column.shape} for {length} candidates")
+
+
+def _logarithm(name: str, values: NDArray[Any]) -> Floats:
+    array = values.astype(np.float32)
     if array.size and not array.min() > 0:
         raise InputError(f"{name}={array.min():g} is not a positive count")
     return np.asarray(np.log(array))

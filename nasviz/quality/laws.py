@@ -54,17 +54,17 @@ def _bytes_per_token_table() -> Array:
     return np.maximum.accumulate(whole).astype(np.float32)
 
 
-_BYTES_PER_TOKEN = _bytes_per_token_table()
+_LN_BYTES_PER_TOKEN = np.log(_bytes_per_token_table())
 
 
-def bytes_per_token(ln_vocabulary: Array) -> Array:
-    """Return the bytes of English that a token stands for, by the logarithm of the vocabulary.
+def ln_bytes_per_token(ln_vocabulary: Array) -> Array:
+    """Return ln(bytes of English that a token stands for), by the logarithm of the vocabulary.
 
-    1 up to 256 ids (plain bytes), 3.0 at 4,096, 4.0 at 32,768; a stated curve, which a corpus'
-    own `bytes_per_token` replaces where it is known.
+    0 up to 256 ids (plain bytes), ln 3.0 at 4,096, ln 4.0 at 32,768; a stated curve, which a
+    corpus' own `bytes_per_token` replaces where it is known.
     """
     entries = (np.asarray(ln_vocabulary) * np.float32(1 / _TABLE_STEP) + 0.5).astype(np.int32)
-    return _BYTES_PER_TOKEN[np.clip(entries, 0, len(_BYTES_PER_TOKEN) - 1)]
+    return _LN_BYTES_PER_TOKEN[np.clip(entries, 0, len(_LN_BYTES_PER_TOKEN) - 1)]
 
 
 def effective_bytes(seen_bytes: Array, corpus_bytes: float) -> Array:

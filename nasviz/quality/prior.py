@@ -11,6 +11,7 @@ regression; its posterior covariance makes the interval, narrow near trials and 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
-from nasviz.quality.features import NAMES, Features
+from nasviz.quality.blocks import in_blocks
+from nasviz.quality.features import Features
 from nasviz.quality.records import Quality
 
 Floats = NDArray[np.float64]
@@ -86,19 +88,20 @@ class Prior:
         """Return the bits per byte of every candidate, with its interval."""
         factor = np.linalg.cholesky(self.covariance).astype(np.float32)
         weights = self.weights.astype(np.float32)
-        columns = _columns(candidates, self.reference)
-        mean: NDArray[np.float32] = np.full(1, self.shift + weights[0], dtype=np.float32)
-        for weight, column in zip(weights[1:], columns, strict=True):
-            mean = mean + weight * column
-        variance: NDArray[np.float32] = np.full(1, self.noise**2, dtype=np.float32)
-        for part in _projections(factor, columns):
-            variance = variance + part * part
-        half = np.float32(_quantile(self.n_trials + _NOISE_WORTH)) * np.sqrt(variance)
+        quantile = np.float32(_quantile(self.n_trials + _NOISE_WORTH))
 
-        def bits(logarithm: NDArray[np.float32]) -> NDArray[np.float32]:
-            return np.broadcast_to(np.exp(logarithm), (candidates.length,))
+        def bits(*features: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+            columns = _centred(features, self.reference)
+            mean = _combined(weights, columns) + np.float32(self.shift)
+            variance: NDArray[np.float32] = np.full(1, self.noise**2, np.float32)
+            for each in factor.T:  # the squares of [1, columns] @ factor sum to φᵀ Σ φ
+                variance = variance + _combined(each, columns) ** 2
+            half = quantile * np.sqrt(variance)
+            return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
 
-        return Prediction(bits(mean), bits(mean - half), bits(mean + half), self.label)
+        found = in_blocks(bits, candidates.columns(), candidates.length)
+        middle, low, high = (np.broadcast_to(each, (candidates.length,)) for each in found)
+        return Prediction(middle, low, high, self.label)
 
     def anchored(self, trials: Features, bits_per_byte: Any) -> Prior:
         """Return these published beliefs after trials with those features and measured bits.
@@ -136,26 +139,25 @@ def published() -> Prior:
     return Prior(_MEAN, np.diag(deviation**2), _NOISE, 0, _CENTRE, float(_CENTRE[0]))
 
 
-def _columns(candidates: Features, reference: Floats) -> list[NDArray[np.float32]]:
+def _centred(
+    features: Sequence[NDArray[np.float32]], reference: Floats
+) -> list[NDArray[np.float32]]:
     """Return the centred features, signed so that a positive weight on each means what it says."""
     return [
-        np.float32(sign) * (column - np.float32(middle))
-        for sign, column, middle in zip(_SIGN[1:], candidates.columns(), reference, strict=True)
+        np.float32(sign) * (feature - np.float32(middle))
+        for sign, feature, middle in zip(_SIGN[1:], features, reference, strict=True)
     ]
 
 
-def _projections(
-    factor: NDArray[np.float32], columns: list[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
-    """Return the columns of [1, features] @ factor; their squares sum to the mean's variance."""
-    parts = []
-    for index in range(len(NAMES) + 1):
-        part = np.atleast_1d(factor[0, index])
-        for weight, column in zip(factor[1:, index], columns, strict=True):
-            if weight:
-                part = part + weight * column
-        parts.append(part)
-    return parts
+def _combined(
+    weights: NDArray[np.float32], columns: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return [1, columns] @ weights, leaving out what counts for nothing."""
+    total: NDArray[np.float32] = np.full(1, weights[0], np.float32)
+    for weight, column in zip(weights[1:], columns, strict=True):
+        if weight:
+            total = total + weight * column
+    return total
 
 
 def _posterior(design: Floats, target: Floats) -> tuple[Floats, Floats, float]:

@@ -204,6 +204,15 @@ def test_a_corpus_own_bytes_per_token_replace_the_curve() -> None:
     np.testing.assert_allclose(np.exp(given_ones.text), [1e6, 2e6, 4e6], rtol=1e-5)
 
 
+def test_a_long_table_is_worked_out_as_a_short_one_is(anchored: Prior) -> None:
+    table = sampled(40_009, seed=41)
+    whole = anchored.predict(known(table))
+    rows = np.r_[0:99, 16_380:16_390, 40_000:40_009]
+    some = anchored.predict(known(table.take(rows)))
+    for name in ("bits_per_byte", "low", "high"):
+        np.testing.assert_allclose(getattr(whole, name)[rows], getattr(some, name), rtol=1e-5)
+
+
 def test_values_that_all_rows_share_stay_one_number() -> None:
     table = CandidateTable.from_columns(
         {"n_layers": 4, "d_model": 64, "n_heads": 4, "vocab_size": 256, "context_length": 64},
@@ -233,6 +242,7 @@ def test_wrong_measures_are_refused(measured: list[float], told: str) -> None:
         ({"training_tokens": 0}, "training_tokens=0 is not a positive count"),
         ({"non_embedding_parameters": -5}, "non_embedding_parameters=-5 is not a positive count"),
         ({"non_embedding_parameters": np.nan}, "non_embedding_parameters=nan is not"),
+        ({"training_tokens": [1e6, 2e6]}, r"training_tokens has shape \(2,\) for 3 candidates"),
         ({"corpus_bytes": 0}, "corpus_bytes=0 is not a positive number of bytes"),
     ],
 )
