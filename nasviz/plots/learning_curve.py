@@ -76,7 +76,7 @@ def learning_curve_content(record: LearningCurves) -> Content:
     dashes = [DASHES[place // len(SERIES) % len(DASHES)] for place in range(len(paths))]
     labels = [curve.label for curve in record.curves]
     x = fitted_axis(
-        record.against, "s" if record.against == "seconds" else "",
+        *(("training time", "s") if record.against == "seconds" else ("tokens", "")),
         [path[0] for path in paths], from_zero=True, margin=0.02,
     )  # fmt: skip
     levels = [value for _, value in record.levels]

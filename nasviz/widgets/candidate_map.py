@@ -248,6 +248,61 @@ class CandidateMap(anywidget.AnyWidget):
             raise unknown_name("column", name, self._columns)
         return self._columns[name]
 
+    # ---- without a kernel
+
+    def still(self, width: int = 800, height: int = 520) -> str:
+        """Return the map as it is now as SVG text: filters, axes, marks, selection."""
+        from nasviz.plots.map_still import draw_map_still
+        from nasviz.widgets.map_picture import map_still, passing, whole_axis
+
+        with self._lock:
+            names = (self.x, self.y)
+            if not all(name in self._columns for name in names):
+                raise InputError("the map has no sample yet: nothing to draw a picture of")
+            kept = passing(self._columns, self.ranges, self.limits, self.choices)
+            drawn = [mark for mark in self.marks if mark["kind"] != "landmark"]
+            x, y = (
+                whole_axis(
+                    self.specs[name],
+                    self._columns[name],
+                    [mark["values"][name] for mark in drawn if name in mark["values"]],
+                    log,
+                )
+                for name, log in zip(names, (self.x_log, self.y_log), strict=True)
+            )
+            better = (self.specs[self.x]["better"], self.specs[self.y]["better"])
+            record = map_still(
+                self._columns,
+                kept,
+                axes=(x, y),
+                names=names,
+                better=better,
+                marks=self.marks,
+                selected=self._selected_places(),
+            )
+        return draw_map_still(record, width, height)
+
+    def _selected_places(self) -> list[tuple[float, float]]:
+        """Return where the selected candidates lie on the present axes."""
+        rows = self.rows_of(self.selection)
+        places = [(self._columns[self.x][row], self._columns[self.y][row]) for row in rows]
+        values = [mark["values"] for mark in self.marks if mark["id"] in self.selection]
+        values += [self.current["values"]] if self.current else []
+        places += [(each[self.x], each[self.y]) for each in values if {self.x, self.y} <= set(each)]
+        return [(float(x), float(y)) for x, y in places]
+
+    def _ipython_display_(self) -> None:
+        """Show the map and, for when no kernel is left, its picture."""
+        from IPython.core.display_functions import display
+
+        from nasviz.widgets.still_output import StillOutput
+
+        bundle = self._repr_mimebundle_()
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        data = {**data, "text/plain": f"CandidateMap of {self.n:,} candidates"}
+        display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        StillOutput(self).show()
+
     def _receive(self, _widget: object, content: dict[str, Any], buffers: list[Any]) -> None:
         if content.get("type") == "lasso":
             rows = np.frombuffer(buffers[0], dtype=np.float64) if buffers else np.empty(0)

@@ -152,6 +152,10 @@ export class MapView {
     }
     if (!this.zoomed) this.view = this.wholeView();
     this.figure.setView(this.view, this.axes);
+    const { left, top, width, height } = this.figure.frame;
+    const { x0, x1, y0, y1 } = this.view;
+    this.area.dataset.frame = JSON.stringify([left, top, width, height]); // for tests
+    this.area.dataset.view = JSON.stringify([x0, x1, y0, y1]);
   }
 
   // Everything but the worst hundredth of the quality, whatever the filters: axes that stay put.
@@ -247,16 +251,21 @@ export class MapView {
     });
   }
 
-  // Landmarks whose name would lie on another's keep their diamond and lose the name.
+  // Landmarks whose name would lie on another name or diamond keep their diamond and lose it.
   clearLabels(landmarks) {
-    const placed = [];
-    return landmarks.filter(({ x, y, label }) => {
-      const [left, top] = this.pixel(x, y);
-      const { left: edge, width } = this.figure.frame;
-      const right = left + 14 + label.length * 7;
-      const free = right < edge + width && left > edge
-        && placed.every((other) => right < other.left || left > other.right || Math.abs(top - other.top) > 14);
-      if (free) placed.push({ left, right, top });
+    const { left: edge, width, top: roof, height } = this.figure.frame;
+    const placed = landmarks.map(({ x, y, label }) => {
+      const [across, down] = this.pixel(x, y);
+      const inside = across > edge && down > roof && down < roof + height;
+      return { label, across, down, inside };
+    });
+    const taken = placed.map(({ across, down }) => [across - 7, across + 7, down]);
+    return landmarks.filter((_, at) => {
+      const { label, across, down, inside } = placed[at];
+      const [start, end] = [across + 8, across + 12 + label.length * 6.8];
+      const free = inside && end < edge + width && taken.every(([from, to, middle]) =>
+        start > to || end < from || Math.abs(down - middle) >= 14);
+      if (free) taken.push([start, end, down]);
       return free;
     });
   }

@@ -1,0 +1,88 @@
+"""What a still picture of the map must show: the map's columns through its filters, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasviz.plots.axis import Axis, fitted_axis
+from nasviz.plots.map_still import MapStill, StillMark
+from nasviz.strategies.pareto import front
+
+Columns = Mapping[str, NDArray[Any]]
+
+# As on the page: the worst hundredth of the quality doesn't stretch the axis.
+_SHOWN = 0.99
+
+
+def passing(
+    columns: Columns,
+    ranges: Mapping[str, Sequence[float]],
+    limits: Mapping[str, float],
+    choices: Mapping[str, Sequence[int]],
+) -> NDArray[np.bool_]:
+    """Return which candidates pass every filter, shape (n,); float32 decides, as on the page."""
+    n = len(next(iter(columns.values()))) if columns else 0
+    kept = np.ones(n, dtype=bool)
+    for name, (low, high) in ranges.items():
+        if name in columns:
+            values = columns[name].astype(np.float32)
+            kept &= (values >= np.float32(low)) & (values <= np.float32(high))
+    for name, most in limits.items():
+        if name in columns:
+            kept &= columns[name].astype(np.float32) <= np.float32(most)
+    for name, codes in choices.items():
+        if name in columns:
+            kept &= np.isin(columns[name], list(codes))
+    return kept
+
+
+def map_still(
+    columns: Columns,
+    kept: NDArray[np.bool_],
+    *,
+    axes: tuple[Axis, Axis],
+    names: tuple[str, str],
+    better: tuple[str, str],
+    marks: Iterable[Mapping[str, Any]],
+    selected: Iterable[tuple[float, float]],
+) -> MapStill:
+    """Return the picture's record: the passing candidates, their front and the marks."""
+    xs, ys = (columns[name][kept].astype(np.float64) for name in names)
+    signs = [-1.0 if each == "high" else 1.0 for each in better]
+    best = front(np.column_stack([xs * signs[0], ys * signs[1]])) if xs.size else np.empty(0, int)
+    n, left = len(kept), int(kept.sum())
+    count = f"{left:,} candidates" if left == n else f"{left:,} of {n:,} candidates"
+    return MapStill(
+        *axes,
+        xs,
+        ys,
+        np.asarray(best, dtype=np.int64),
+        tuple(_still_mark(mark, names) for mark in marks),
+        tuple(selected),
+        f"{count}. A still picture: run the notebook to explore.",
+    )
+
+
+def whole_axis(
+    spec: Mapping[str, Any], values: NDArray[Any], marked: Sequence[float], log: bool
+) -> Axis:
+    """Return the axis over a whole column and the trained marks on it, as the page shows it."""
+    shown = np.asarray(values, dtype=float)
+    label = spec["label"] + (f", {spec['note']}" if spec["note"] else "")
+    if spec["role"] == "quality":
+        label += f" ({'higher' if spec['better'] == 'high' else 'lower'} is better)"
+        if shown.size:
+            ends = (1 - _SHOWN, 1.0) if spec["better"] == "high" else (0.0, _SHOWN)
+            shown = np.quantile(shown, ends)
+    label += " (log)" if log else ""
+    return fitted_axis(label, spec["unit"], [shown, list(marked)], log=log, margin=0.04)
+
+
+def _still_mark(mark: Mapping[str, Any], names: tuple[str, str]) -> StillMark:
+    x, y = (float(mark["values"].get(name, np.nan)) for name in names)
+    low, high = mark["intervals"].get(names[1], (np.nan, np.nan))
+    return StillMark(mark["kind"], mark["label"], x, y, float(low), float(high))
