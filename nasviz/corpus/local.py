@@ -128,20 +128,19 @@ def _read_file(path: Path, limit: int) -> bytes:
             data = file.read(limit + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
-    if len(data) > limit:
-        # The cut may go through a character: look at whole ones only.
-        data = data[: limit + 1].decode(errors="ignore").encode() if _cut_is_clean(data) else data
+    if len(data) > limit and _ends_within_character(data):
+        data = data.decode(errors="ignore").encode()
     check_text(data, str(path))
     return data
 
 
-def _cut_is_clean(data: bytes) -> bool:
+def _ends_within_character(data: bytes) -> bool:
     """Return whether `data` is UTF-8 but for a last character that was cut."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         return error.reason == "unexpected end of data"
-    return True
+    return False
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

@@ -137,3 +137,20 @@ def test_what_names_no_corpus_is_refused(argument: object, told: str) -> None:
 def test_max_bytes_must_be_positive(wrong: int) -> None:
     with pytest.raises(InputError, match=f"max_bytes={wrong} is not a positive number"):
         open_corpus("python", max_bytes=wrong)
+
+
+@pytest.mark.parametrize("max_bytes", range(30_000, 30_005))
+def test_a_cut_may_fall_anywhere_in_a_character(tmp_path: Path, max_bytes: int) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("a" + "😀" * 10_000)
+    text = open_corpus(path, max_bytes=max_bytes).text
+    assert path.read_bytes().startswith(text)
+    assert max_bytes - 3 <= len(text) <= max_bytes
+
+
+def test_a_cut_text_may_not_be_wrong_before_the_cut(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"a" * 29_000 + b"\xff" + b"a" * 29_000)
+    with pytest.raises(InputError, match="0xff at byte 29,000"):
+        open_corpus(path, max_bytes=30_000)
+    assert open_corpus(path, max_bytes=28_000).n_bytes == 28_000
