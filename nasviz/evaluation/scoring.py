@@ -139,7 +139,7 @@ def score_tokens(
     place = device if device is not None else _device(model)
     nats = torch.zeros((), dtype=torch.float64, device=place)
     right = torch.zeros((), dtype=torch.int64, device=place)
-    with torch.inference_mode(), _evaluating(model):
+    with torch.no_grad(), _evaluating(model):  # not inference mode: training goes on after
         for batch in _batches(windows(len(tokens), context, stride), batch_tokens):
             width, scored = batch[0].stop - batch[0].start, batch[0].scored
             rows = np.stack([tokens[each.start : each.stop + 1] for each in batch])

@@ -1,4 +1,4 @@
-"""Tables of rotary positions: cosines and sines by position, made when first asked for."""
+"""Tables of rotary positions: turns by position, made when first asked for."""
 
 from __future__ import annotations
 
@@ -29,35 +29,32 @@ def frequencies(architecture: Architecture) -> Tensor:
 
 
 class RotaryTable:
-    """Cosines and sines of an architecture's rotary positions, one table a device and type.
+    """Turns of an architecture's rotary positions: unit complex numbers, one table a device.
 
     Not a module and no buffer: nothing of it is a weight, and casting a model to a smaller type
-    must not round the angles before their cosines are taken.
+    must not round its angles.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         self._architecture = architecture
-        self._tables: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._tables: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
-    def at(self, start: int, length: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cosines (length, 1, head_dim) and sines (length, 1, rotary_dim / 2).
+    def at(self, start: int, length: int, like: Tensor) -> Tensor:
+        """Return the turns of `length` positions from `start`, (length, 1, rotary_dim / 2).
 
-        Of positions `start` to `start + length`, on the device and in the type of `like`.
+        On the device of `like`, and in double precision where `like` is.
         """
-        key = (like.device, like.dtype)
+        dtype = torch.complex128 if like.dtype == torch.float64 else torch.complex64
+        key = (like.device, dtype)
         end = start + length
-        if key not in self._tables or len(self._tables[key][0]) < end:
+        if key not in self._tables or len(self._tables[key]) < end:
             rows = min(1 << (end - 1).bit_length(), self._architecture.context_length)
-            self._tables[key] = self._made(max(rows, end), like)
-        cosines, sines = self._tables[key]
-        return cosines[start:end], sines[start:end]
+            self._tables[key] = self._made(max(rows, end), *key)
+        return self._tables[key][start:end]
 
-    def _made(self, rows: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    def _made(self, rows: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         # Made outside inference mode, or training could not use a table that generation made.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
             positions = torch.arange(rows, dtype=torch.float64)
             angles = torch.outer(positions, frequencies(self._architecture)).unsqueeze(1)
-            unturned = self._architecture.head_dim - self._architecture.rotary_dim
-            still = angles.new_ones(rows, 1, unturned)
-            cosines = torch.cat((angles.cos(), angles.cos(), still), dim=-1)
-            return cosines.to(like), angles.sin().to(like)
+            return torch.polar(torch.ones_like(angles), angles).to(device, dtype)

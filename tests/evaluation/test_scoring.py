@@ -235,3 +235,10 @@ def test_a_score_is_plain_data(cut: Any) -> None:
     data = result.to_json()
     assert data["part"] == "calibration"
     assert scoring.Score(**data) == result
+
+
+def test_a_model_that_was_scored_can_be_trained_on(cut: Any) -> None:
+    model = model_of(256, 32)
+    score(model, cut(256), "calibration")
+    model(torch.zeros(1, 31, dtype=torch.int64)).square().mean().backward()
+    assert model.token_embedding.weight.grad is not None
