@@ -180,14 +180,13 @@ def streams(dtype: torch.dtype, stopwatch: Stopwatch) -> dict[str, Callable[[Ten
     device = stopwatch.device
     weight = torch.randn(WIDTH, device=device).to(dtype)
     head_weight = torch.randn(HEAD_WIDTH, device=device).to(dtype)
-    cosines = torch.randn(1, 1, HEAD_WIDTH, device=device).to(dtype)
-    sines = torch.randn(1, 1, HEAD_WIDTH // 2, device=device).to(dtype)
+    turns = torch.randn(1, 1, HEAD_WIDTH // 2, dtype=torch.complex64, device=device)
 
     def in_heads(x: Tensor) -> Tensor:
         return x.view(-1, HEAD_WIDTH)
 
     def turned(x: Tensor) -> Tensor:
-        return rotate(x.view(1, -1, 1, HEAD_WIDTH), cosines, sines)
+        return rotate(x.view(1, -1, 1, HEAD_WIDTH), turns)
 
     room: dict[int, Tensor] = {}
 

@@ -1,8 +1,8 @@
-"""The three small operations that eager torch runs slowly on a CPU, each with its own backward.
+"""The three small operations whose usual form eager torch runs slowly on a CPU.
 
 Measured forward and backward on a 24 × 64 × 128 batch, two cores: RMSNorm 0.24 ms against 0.75 for
-`F.rms_norm`, ReLU² on 24 × 64 × 496 0.6 ms against 3 for `relu().square()`, rotation 0.25 ms
-against 0.42 for the concatenated form. Values and gradients are those of the plain formulas.
+`F.rms_norm`, ReLU² on 24 × 64 × 496 0.6 ms against 3 for `relu().square()`, rotation 0.14 ms
+against 0.42 for concatenated halves. Values and gradients are those of the plain formulas.
 """
 
 from __future__ import annotations
@@ -34,16 +34,21 @@ def relu_squared(x: Tensor) -> Tensor:
     return torch.relu(x).square_()
 
 
-def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Return `x` (B, T, heads, head_dim) with pairs of dimensions turned by their position's angle.
 
-    Half-split convention (Llama, GPT-NeoX): dimension i is paired with i + rotary_dim / 2.
-    `cosines` (T, 1, head_dim) is 1 beyond the rotary dimensions; `sines` (T, 1, rotary_dim / 2).
+    Dimensions 2i and 2i + 1 are one complex number, which is multiplied by its unit in `turns`
+    (T, 1, rotary_dim / 2); dimensions beyond rotary_dim stay. Half-split models (Llama, GPT-NeoX)
+    are these with their dimensions in another order: see `export.rearrange.half_split`.
     Su et al. 2021, arXiv:2104.09864.
     """
-    if torch.is_grad_enabled():
-        return _apply(_Rotate, x, cosines, sines)
-    return _turn(x, cosines, sines, 1.0)
+    rotary_dim = 2 * turns.shape[-1]
+    if rotary_dim < x.shape[-1]:
+        turned = rotate(x[..., :rotary_dim].contiguous(), turns)
+        return torch.cat((turned, x[..., rotary_dim:]), dim=-1)
+    full = x if x.dtype in (torch.float32, torch.float64) else x.float()  # no complex bfloat16
+    pairs = torch.view_as_complex(full.view(*x.shape[:-1], -1, 2))  # (B, T, heads, head_dim / 2)
+    return torch.view_as_real(pairs * turns).view(x.shape).to(x.dtype)
 
 
 def _apply(function: type[Function], *arguments: Any) -> Tensor:
@@ -51,39 +56,16 @@ def _apply(function: type[Function], *arguments: Any) -> Tensor:
     return result
 
 
-def _turn(x: Tensor, cosines: Tensor, sines: Tensor, direction: float) -> Tensor:
-    half = sines.shape[-1]
-    turned = x * cosines
-    turned[..., :half].addcmul_(x[..., half : 2 * half], sines, value=-direction)
-    turned[..., half : 2 * half].addcmul_(x[..., :half], sines, value=direction)
-    return turned
-
-
-class _Rotate(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        ctx.save_for_backward(cosines, sines)
-        return _turn(x, cosines, sines, 1.0)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        cosines, sines = ctx.saved_tensors
-        return _turn(gradients[0], cosines, sines, -1.0), None, None  # a rotation's transpose
-
-
 class _ReluSquared(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        positive = torch.relu(x)
-        ctx.save_for_backward(positive)
-        squared: Tensor = positive * positive
-        return squared
+        ctx.save_for_backward(x)
+        return torch.relu(x).mul_(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (positive,) = ctx.saved_tensors
-        gradient: Tensor = gradients[0] * positive
-        return gradient.mul_(2)
+        (x,) = ctx.saved_tensors
+        return torch.relu(x).mul_(gradients[0]).mul_(2)
 
 
 class _RmsNorm(Function):

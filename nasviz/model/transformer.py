@@ -20,8 +20,6 @@ from nasviz.model.operations import relu_squared, rms_norm, rotate
 from nasviz.model.rotary import RotaryTable
 from nasviz.space.architecture import Architecture
 
-Rotation = tuple[Tensor, Tensor]
-
 
 class RmsNorm(nn.Module):
     """RMSNorm over the last dimension, with a weight and no bias."""
@@ -79,7 +77,7 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        rotation: Rotation | None,
+        turns: Tensor | None,
         mask: Tensor | None,
         cache: KVCache | None,
         layer: int,
@@ -91,8 +89,8 @@ class Attention(nn.Module):
         v = self.value(x).view(batch, new, self.n_kv_heads, self.head_dim)  # (B, T, K, D)
         if self.query_norm is not None and self.key_norm is not None:
             q, k = self.query_norm(q), self.key_norm(k)
-        if rotation is not None:
-            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        if turns is not None:
+            q, k = rotate(q, turns), rotate(k, turns)
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # (B, K, T, D)
         if cache is not None:
             k, v = cache.append(layer, k, v)  # (B, K, S, D)
@@ -189,10 +187,10 @@ class Block(nn.Module):
         self.feed_forward = Experts(architecture) if several else FeedForward(architecture)
 
     def forward(
-        self, x: Tensor, rotation: Rotation | None, mask: Tensor | None, cache: KVCache | None
+        self, x: Tensor, turns: Tensor | None, mask: Tensor | None, cache: KVCache | None
     ) -> Tensor:
         """Return the residual stream after this block, (B, T, M)."""
-        attended = self.attention(self.attention_norm(x), rotation, mask, cache, self.layer)
+        attended = self.attention(self.attention_norm(x), turns, mask, cache, self.layer)
         attended = self._drop(attended)
         if self.parallel:
             return x + attended + self._drop(self.feed_forward(self.feed_forward_norm(x)))
@@ -293,14 +291,14 @@ class Transformer(nn.Module):
         stop = len(self.blocks) if stop is None else stop
         new = hidden.shape[1]
         position = 0 if cache is None else cache.length_of(start)
-        rotation = None if self.rotary is None else self.rotary.at(position, new, hidden)
+        turns = None if self.rotary is None else self.rotary.at(position, new, hidden)
         mask = self._mask(position, new, hidden.device)
         recompute = self.recompute_activations and self.training and torch.is_grad_enabled()
         for block in self.blocks[start:stop]:
             if recompute:
-                hidden = checkpoint(block, hidden, rotation, mask, cache, use_reentrant=False)
+                hidden = checkpoint(block, hidden, turns, mask, cache, use_reentrant=False)
             else:
-                hidden = block(hidden, rotation, mask, cache)
+                hidden = block(hidden, turns, mask, cache)
         return hidden
 
     def _mask(self, position: int, new: int, device: torch.device) -> Tensor | None:

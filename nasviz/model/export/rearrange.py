@@ -11,6 +11,34 @@ from nasviz.model.export.family import Weights
 from nasviz.space.architecture import Architecture
 
 
+def half_split(architecture: Architecture, weights: Weights) -> Weights:
+    """Return the rotated dimensions of each head in the order of Llama and GPT-NeoX.
+
+    We turn dimensions 2i and 2i + 1 together, they turn i and i + rotary_dim / 2: all first
+    partners come first, then all second ones, then what is not rotated. Attention sums over a
+    head's dimensions, so their order changes nothing else.
+    """
+    if architecture.position != "rope":
+        return weights
+    rotary_dim, head_dim = architecture.rotary_dim, architecture.head_dim
+    order = [
+        *range(0, rotary_dim, 2),
+        *range(1, rotary_dim, 2),
+        *range(rotary_dim, head_dim),
+    ]
+    return {
+        name: _by_head(tensor, head_dim)[:, order].reshape(tensor.shape)
+        if any(f".attention.{each}" in name for each in ("query", "key"))
+        else tensor
+        for name, tensor in weights.items()
+    }
+
+
+def _by_head(tensor: Tensor, head_dim: int) -> Tensor:
+    """Return a matrix, bias or norm weight as (heads, head_dim, …)."""
+    return tensor.reshape(-1, head_dim, *tensor.shape[1:])
+
+
 def gpt2(architecture: Architecture, weights: Weights) -> Weights:
     """Return queries, keys and values as one matrix, and every block's matrix transposed.
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from nasviz.errors import RunError
+from nasviz.model.export import rearrange
 from nasviz.model.export.choice import family_for
 from nasviz.model.export.names import renamed
 from nasviz.model.transformer import Transformer
@@ -35,6 +36,7 @@ def export_checkpoint(
     architecture = model.architecture
     family = family_for(architecture)
     ours = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    ours = rearrange.half_split(architecture, ours)
     theirs = renamed(family.rearranged(architecture, ours), family.paths)
     configuration = {
         "architectures": [family.model_class],
