@@ -173,7 +173,8 @@ class Notebook:
         self._wait_for_notebook()
 
     def reload(self) -> None:
-        """Reload the page, as a reader does."""
+        """Save the notebook and reload the page, as a reader does."""
+        self.save()
         self.page.reload()
         self._wait_for_notebook()
 

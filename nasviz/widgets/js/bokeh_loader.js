@@ -42,3 +42,22 @@ export function bytesOf(view) {
 export function ownBuffer(view) {
   return bytesOf(view).slice().buffer;
 }
+
+// Marks `el` with `nasviz-kernel-gone` while there is no kernel; returns the function that ends it.
+// The source's model is asked: unlike a proxy, it says whether its comm is alive, and all of a
+// kernel's comms die together.
+export function markKernelGone(model, el) {
+  let ended = false;
+  let forget = () => {};
+  model.widget_manager.get_model(model.get("_bokeh")).then((source) => {
+    if (ended) return;
+    const mark = () => el.classList.toggle("nasviz-kernel-gone", source.comm_live === false);
+    source.on("comm_live_update", mark);
+    forget = () => source.off("comm_live_update", mark);
+    mark();
+  }, () => el.classList.add("nasviz-kernel-gone"));
+  return () => {
+    ended = true;
+    forget();
+  };
+}

@@ -1,6 +1,6 @@
 // The map: the kernel sends columns once, and everything that moves is computed here.
 
-import { loadBokeh } from "./bokeh_loader.js";
+import { loadBokeh, markKernelGone } from "./bokeh_loader.js";
 import { MapView } from "./map_view.js";
 import { Sample } from "./sample.js";
 
@@ -23,9 +23,11 @@ export default function candidateMap() {
     async render({ model, el }) {
       const view = new MapView(model, el, shared);
       shared.views.add(view);
+      const unmark = markKernelGone(model, el);
       await view.start(() => loadBokeh(model));
       return () => {
         shared.views.delete(view);
+        unmark();
         view.remove();
       };
     },

@@ -1,6 +1,6 @@
 // Shows the kernel's Bokeh document; every view has a document of its own, fed the same patches.
 
-import { loadBokeh, ownBuffer } from "./bokeh_loader.js";
+import { loadBokeh, markKernelGone, ownBuffer } from "./bokeh_loader.js";
 import { dressModels, readTheme, watchTheme } from "./theme.js";
 
 const SENT_BACK = new Set(["indices", "start", "end", "active"]);
@@ -29,9 +29,11 @@ export default function figureView() {
       el.classList.add("nasviz-figure");
       const view = new DocumentView(model, el, shared);
       shared.views.add(view);
+      const unmark = markKernelGone(model, el);
       await view.start();
       return () => {
         shared.views.delete(view);
+        unmark();
         view.remove();
       };
     },
