@@ -9,7 +9,7 @@ import numpy as np
 
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.roofline import Clock, clock
+from nasviz.cost.roofline import Clock, Clocks, clocks
 from nasviz.cost.sizes import Amount, Sizes, larger, smaller
 from nasviz.cost.workload import Workload
 
@@ -54,32 +54,32 @@ def predict_latency(sizes: Sizes, workload: Workload, hardware: Hardware) -> Lat
     """Return the seconds that `workload` takes on `hardware`, operation by operation."""
     # A device that queues launches hides the shorter of the two; measured tables hold it already.
     queues = hardware.queues_launches and hardware.measured is None
-    return latency_on(clock(hardware, workload.precision), sizes, workload, queues)
+    return latency_on(clocks(hardware, workload.precision), sizes, workload, queues)
 
 
 def latency_on(
-    device: Clock, sizes: Sizes, workload: Workload, queues_launches: bool = False
+    device: Clocks, sizes: Sizes, workload: Workload, queues_launches: bool = False
 ) -> Latency:
-    """Return the seconds of `workload` by the given clock."""
+    """Return the seconds of `workload` by the given clocks."""
     batch = workload.batch
     prompt = prompt_tokens(sizes, workload)
     keys = decode_keys(sizes, workload)
     prefill = _pass(
         sizes,
-        device,
+        device.prefill,
         batch=batch,
         rows=batch * prompt,
         keys=0,
-        scores=device.prefill_attention_s(sizes, batch, prompt, seen_pairs(sizes, prompt)),
+        scores=device.prefill.prefill_attention_s(sizes, batch, prompt, seen_pairs(sizes, prompt)),
         gathers=True,
     )
     decode = _pass(
         sizes,
-        device,
+        device.decode,
         batch=batch,
         rows=batch,
         keys=batch * keys,
-        scores=device.decode_attention_s(sizes, batch, keys),
+        scores=device.decode.decode_attention_s(sizes, batch, keys),
         gathers=False,
     )
     first, step = _total(prefill, queues_launches), _total(decode, queues_launches)

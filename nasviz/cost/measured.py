@@ -106,6 +106,19 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Factors:
+    """How much slower each kind of operation is inside a model than alone; 1 is the same."""
+
+    products: float = 1.0
+    attention: float = 1.0
+    streams: float = 1.0
+    overhead: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_numbers("factors", tuple(vars(self).values()), 4)
+
+
+@dataclass(frozen=True)
 class MeasuredRates:
     """What was measured in one precision.
 
@@ -118,6 +131,7 @@ class MeasuredRates:
     decode_fixed_s: seconds of calling attention at all.
     streams: seconds by numbers, for each of `STREAMS`.
     overheads_s: seconds by cause, for each of `OVERHEADS`; those but `model` are a layer's.
+    prefill_factors, decode_factors: what whole models take of each kind, against the tables.
     """
 
     matmul_hot: Grid
@@ -129,6 +143,8 @@ class MeasuredRates:
     decode_fixed_s: float
     streams: Mapping[str, Curve] = field(hash=False)
     overheads_s: Mapping[str, float] = field(hash=False)
+    prefill_factors: Factors = field(default_factory=Factors)
+    decode_factors: Factors = field(default_factory=Factors)
 
     def __post_init__(self) -> None:
         for name, known, given in (
@@ -186,6 +202,8 @@ def _rates_to_json(rates: MeasuredRates) -> dict[str, Any]:
         data[each.name] = _table_to_json(value) if isinstance(value, Curve | Grid) else value
     data["streams"] = {name: _table_to_json(curve) for name, curve in rates.streams.items()}
     data["overheads_s"] = dict(rates.overheads_s)
+    for name in ("prefill_factors", "decode_factors"):
+        data[name] = dict(vars(getattr(rates, name)))
     return data
 
 
@@ -202,6 +220,9 @@ def _rates_from_json(data: object) -> MeasuredRates:
     values["decode_query"] = _grid(data["decode_query"])
     values["cold_share"] = _curve(data["cold_share"])
     values["streams"] = {name: _curve(each) for name, each in data["streams"].items()}
+    for name in ("prefill_factors", "decode_factors"):
+        _check_keys(name, data[name], Factors)
+        values[name] = Factors(**data[name])
     return MeasuredRates(**values)
 
 

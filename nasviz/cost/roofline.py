@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.measured import MeasuredRates
+from nasviz.cost.measured import Factors, MeasuredRates
 from nasviz.cost.sizes import Amount, Sizes, larger
 from nasviz.cost.workload import ACTIVATION_BYTES, WEIGHT_BYTES
 
@@ -95,9 +95,10 @@ class Roofline:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A calibrated machine's tables in one precision, and what slows them down in another."""
+    """A calibrated machine's tables in one precision, scaled to what they are inside a model."""
 
     rates: MeasuredRates
+    factors: Factors
     weight_bytes: float
     activation_bytes: float
 
@@ -105,7 +106,8 @@ class Lookup:
         """Return the measured seconds, between warm and cold weights."""
         weights = inner * outer
         hot = self.rates.matmul_hot.at(rows, weights)
-        return hot + cold * (self.rates.matmul_cold.at(rows, weights) - hot)
+        seconds = hot + cold * (self.rates.matmul_cold.at(rows, weights) - hot)
+        return self.factors.products * seconds
 
     def cold_share(self, weights: Amount, cached: Amount) -> Amount:
         """Return the measured share at so many bytes."""
@@ -117,18 +119,19 @@ class Lookup:
     ) -> Amount:
         """Return the measured seconds a head times the heads."""
         each = self.rates.prefill_attention.at(tokens, sizes.head_dim)
-        return self.rates.decode_fixed_s + batch * sizes.n_heads * each
+        seconds = self.rates.decode_fixed_s + batch * sizes.n_heads * each
+        return self.factors.attention * seconds
 
     def decode_attention_s(self, sizes: Sizes, batch: int, keys: Amount) -> Amount:
         """Return the measured seconds of key/value heads and of the queries that share them."""
         first = self.rates.decode_attention.at(keys, sizes.head_dim)
         further = self.rates.decode_query.at(keys, sizes.head_dim)
         heads = sizes.n_kv_heads * first + (sizes.n_heads - sizes.n_kv_heads) * further
-        return self.rates.decode_fixed_s + batch * heads
+        return self.factors.attention * (self.rates.decode_fixed_s + batch * heads)
 
     def stream_s(self, kind: str, numbers: Amount) -> Amount:
         """Return the measured seconds."""
-        return self.rates.streams[kind].at(numbers)
+        return self.factors.streams * self.rates.streams[kind].at(numbers)
 
     def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
         """Return what the probes took beyond their operations."""
@@ -140,21 +143,37 @@ class Lookup:
             + sizes.gated * seconds["gated"]
             + sizes.routed * experts * seconds["expert"]
         )
-        return seconds["model"] + sizes.n_layers * layer
+        return self.factors.overhead * (seconds["model"] + sizes.n_layers * layer)
 
 
-def clock(hardware: Hardware, precision: str) -> Clock:
-    """Return the clock of `hardware` in `precision`: measured where it was, else a roofline."""
-    weight_bytes, activation_bytes = WEIGHT_BYTES[precision], ACTIVATION_BYTES[precision]
+@dataclass(frozen=True)
+class Clocks:
+    """The clock of reading a prompt and that of generating."""
+
+    prefill: Clock
+    decode: Clock
+
+
+def lookups(rates: MeasuredRates, precision: str) -> Clocks:
+    """Return the clocks of measured rates."""
+    widths = WEIGHT_BYTES[precision], ACTIVATION_BYTES[precision]
+    return Clocks(
+        Lookup(rates, rates.prefill_factors, *widths), Lookup(rates, rates.decode_factors, *widths)
+    )
+
+
+def clocks(hardware: Hardware, precision: str) -> Clocks:
+    """Return the clocks of `hardware` in `precision`: measured where it was, else a roofline."""
     if hardware.measured is not None and precision in hardware.measured.rates:
-        return Lookup(hardware.measured.rates[precision], weight_bytes, activation_bytes)
-    return Roofline(
+        return lookups(hardware.measured.rates[precision], precision)
+    peak = Roofline(
         flops_per_s=hardware.peak_flops_per_s(precision) * hardware.matmul_efficiency,
         bytes_per_s=hardware.bandwidth_bytes_per_s * hardware.bandwidth_efficiency,
-        weight_bytes=weight_bytes,
-        activation_bytes=activation_bytes,
+        weight_bytes=WEIGHT_BYTES[precision],
+        activation_bytes=ACTIVATION_BYTES[precision],
         op_overhead_s=hardware.op_overhead_s,
     )
+    return Clocks(peak, peak)
 
 
 def launches(sizes: Sizes, experts: Amount) -> Amount:

@@ -1,8 +1,9 @@
 """Measures this machine: `python -m nasviz.evaluation.calibration` prints its profile as JSON.
 
 Operations are measured alone over a grid of sizes; then small models are run whole, and what they
-take beyond their operations is the overhead of Python and dispatch. `Hardware.calibrate()` starts
-this as a fresh process and keeps the result. Progress goes to stderr.
+take beyond their operations is the overhead of Python and dispatch; last, a few models of ordinary
+sizes tell how much slower each kind of operation is inside a model than alone.
+`Hardware.calibrate()` starts this as a fresh process and keeps the result. Progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nasviz.cost.calibrated import THIS_MACHINE, machine_id
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.measured import Measured, MeasuredRates
 from nasviz.cost.workload import Precision
+from nasviz.evaluation.factors import fit_factors
 from nasviz.evaluation.latency import DTYPES
 from nasviz.evaluation.operations import measure_operations
 from nasviz.evaluation.overheads import measure_overheads
@@ -39,12 +41,16 @@ def calibrate(device: str = "cpu", threads: int | None = None) -> Hardware:
     `threads` None takes torch's number, or a single one where several are not faster: on a machine
     whose cores are busy they wait for each other.
     """
-    stopwatch = Stopwatch(device)
     with torch.inference_mode():
-        threads = threads or faster_threads(stopwatch)
+        threads = threads or faster_threads(device)
+        stopwatch = Stopwatch(device, threads)
         with torch_threads(threads):
-            rates = {name: _rates(name, stopwatch) for name in computed_precisions(stopwatch)}
-            flops = {name: _large_matmul_flops_per_s(name, stopwatch) for name in rates}
+            rates: dict[str, MeasuredRates] = {}
+            for name in computed_precisions(stopwatch):
+                rates[name] = _rates(name, stopwatch)
+            flops: dict[str, float] = {
+                name: _large_matmul_flops_per_s(name, stopwatch) for name in rates
+            }
             bandwidth = _bandwidth_bytes_per_s(stopwatch)
     measured = Measured(
         machine=machine_id(),
@@ -70,11 +76,12 @@ def calibrate(device: str = "cpu", threads: int | None = None) -> Hardware:
     )
 
 
-def faster_threads(stopwatch: Stopwatch) -> int:
+def faster_threads(device: str) -> int:
     """Return torch's number of threads, or 1 where that is as fast for a pass of small products."""
     most = torch.get_num_threads()
-    if stopwatch.device != "cpu" or most == 1:
+    if device != "cpu" or most == 1:
         return most
+    wall = Stopwatch(device, most)
     x, weights = torch.randn(128, 256), torch.randn(768, 256)
 
     def small_pass() -> None:
@@ -82,9 +89,9 @@ def faster_threads(stopwatch: Stopwatch) -> int:
             F.linear(x, weights)
 
     with torch_threads(1):
-        alone = stopwatch.seconds(small_pass, 0.2)
+        alone = wall.seconds(small_pass, 0.2)
     with torch_threads(most):
-        together = stopwatch.seconds(small_pass, 0.2)
+        together = wall.seconds(small_pass, 0.2)
     return most if together < 0.9 * alone else 1
 
 
@@ -104,7 +111,8 @@ def _rates(precision: Precision, stopwatch: Stopwatch) -> MeasuredRates:
     _say(f"measuring {precision}: products, attention, streams")
     operations = measure_operations(DTYPES[precision], stopwatch)
     _say(f"measuring {precision}: whole small models")
-    return measure_overheads(operations, precision, stopwatch)
+    rates = measure_overheads(operations, precision, stopwatch)
+    return fit_factors(rates, precision, stopwatch)
 
 
 def _large_matmul_flops_per_s(precision: str, stopwatch: Stopwatch) -> float:

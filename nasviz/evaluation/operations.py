@@ -18,19 +18,19 @@ from nasviz.model.operations import relu_squared, rms_norm, rotate
 # Rows from one token's decoding to a long prompt; weights from a tiny layer's to a large head's.
 ROWS = (1, 2, 4, 8, 16, 64, 256, 1024)
 WEIGHTS = tuple(2**power for power in range(10, 25, 2))
-THIN = 16  # rows up to which fetching the weights shows
 # No single product above this many multiply-adds is measured: its rate is that of the largest.
-MOST_MULTIPLY_ADDS = 2**31
-POOL_BYTES = 64 * 2**20  # weights that are cycled through, to be found outside the caches
+MOST_MULTIPLY_ADDS = 2**28
+BUDGET_S = 0.012  # for one reading of a table
+POOL_BYTES = 48 * 2**20  # operands that are cycled through, to be found outside the caches
 POOLS = tuple(2**power for power in range(18, 27))  # bytes read in one pass
 
-TOKENS = (1, 16, 64, 128, 256, 512, 1024)
+TOKENS = (1, 16, 64, 256, 1024)
 KEYS = (1, 64, 256, 1024)
 HEAD_SIZES = (16, 32, 64, 128)
 HEADS = 8
 SHARED = 4  # queries of one key/value head where heads are grouped
 
-NUMBERS = tuple(2**power for power in (6, 10, 12, 14, 16, 18, 20, 22))
+NUMBERS = tuple(2**power for power in (6, 10, 13, 16, 18, 20, 22))
 WIDTH = 256
 HEAD_WIDTH = 32
 
@@ -72,16 +72,15 @@ def measure_operations(dtype: torch.dtype, stopwatch: Stopwatch) -> Operations:
 
 
 def measure_products(dtype: torch.dtype, stopwatch: Stopwatch) -> tuple[Grid, Grid]:
-    """Return seconds by rows and weights: the same weights again, and weights from memory."""
-    hot, cold = [], []
-    for rows in ROWS:
-        hot.append(_product_line(rows, dtype, stopwatch, pooled=False))
-        cold.append(_product_line(rows, dtype, stopwatch, pooled=True) if rows <= THIN else hot[-1])
-    weights = tuple(float(each) for each in WEIGHTS)
-    lines = [
-        tuple(max(a, b) for a, b in zip(*pair, strict=True)) for pair in zip(hot, cold, strict=True)
-    ]
-    return Grid(ROWS, weights, tuple(hot)), Grid(ROWS, weights, tuple(lines))
+    """Return seconds by rows and weights: everything just used, and everything from memory."""
+    hot = tuple(_product_line(rows, dtype, stopwatch, pooled=False) for rows in ROWS)
+    cold = tuple(_product_line(rows, dtype, stopwatch, pooled=True) for rows in ROWS)
+    slower = tuple(
+        tuple(max(pair) for pair in zip(*lines, strict=True))
+        for lines in zip(hot, cold, strict=True)
+    )
+    weights = tuple(map(float, WEIGHTS))
+    return Grid(ROWS, weights, hot), Grid(ROWS, weights, slower)
 
 
 def _product_line(
@@ -94,19 +93,20 @@ def _product_line(
             found.append(found[-1] * weights / WEIGHTS[len(found) - 1])
             continue
         side = 2 ** ((weights.bit_length() - 1) // 2)
-        x = torch.randn(rows, side, device=stopwatch.device).to(dtype)
-        count = max(2, POOL_BYTES // (weights * x.element_size())) if pooled else 1
+        like = torch.empty(0, dtype=dtype, device=stopwatch.device)
+        size = (weights + rows * side) * like.element_size()
+        count = min(1024, max(2, POOL_BYTES // size)) if pooled else 1
         pool = [
-            torch.randn(weights // side, side, device=stopwatch.device).to(dtype)
-            for _ in range(min(count, 2048))
+            (like.new_zeros(rows, side).normal_(), like.new_zeros(weights // side, side).normal_())
+            for _ in range(count)
         ]
-        found.append(stopwatch.seconds(_each_in_turn(x, pool)))
+        found.append(stopwatch.seconds(_each_in_turn(pool), BUDGET_S))
     return tuple(found)
 
 
-def _each_in_turn(x: Tensor, pool: list[Tensor]) -> Callable[[], Tensor]:
+def _each_in_turn(pool: list[tuple[Tensor, Tensor]]) -> Callable[[], Tensor]:
     turn = itertools.cycle(pool)
-    return lambda: F.linear(x, next(turn))
+    return lambda: F.linear(*next(turn))
 
 
 def measure_cold_share(dtype: torch.dtype, stopwatch: Stopwatch) -> Curve:
@@ -122,7 +122,7 @@ def measure_cold_share(dtype: torch.dtype, stopwatch: Stopwatch) -> Curve:
             for weights in pool:
                 F.linear(x, weights)
 
-        seconds.append(stopwatch.seconds(one_pass, 0.06) / count)
+        seconds.append(stopwatch.seconds(one_pass, BUDGET_S) / count)
     low, high = min(seconds), seconds[-1]
     span = max(high - low, 1e-12)
     shares = [min(1.0, max(0.0, (each - low) / span)) for each in seconds]
@@ -139,7 +139,7 @@ def measure_prefill_attention(dtype: torch.dtype, stopwatch: Stopwatch, fixed_s:
             x = torch.randn(1, tokens, HEADS, size, device=stopwatch.device).to(dtype)
             q = x.transpose(1, 2)  # as a model has it: heads and tokens swapped
             attend = partial(F.scaled_dot_product_attention, q, q, q, is_causal=True)
-            seconds = stopwatch.seconds(attend)
+            seconds = stopwatch.seconds(attend, BUDGET_S)
             line.append(max(0.0, seconds - fixed_s) / HEADS)
         lines.append(tuple(line))
     return Grid(TOKENS, HEAD_SIZES, tuple(lines))
@@ -153,9 +153,9 @@ def measure_decode_attention(dtype: torch.dtype, stopwatch: Stopwatch) -> tuple[
     for keys in KEYS:
         head_line, query_line = [], []
         for size in HEAD_SIZES:
-            one = stopwatch.seconds(_attend(1, 1, keys, size, like=like))
-            several = stopwatch.seconds(_attend(HEADS, 1, keys, size, like=like))
-            grouped = stopwatch.seconds(_attend(HEADS, SHARED, keys, size, like=like))
+            one = stopwatch.seconds(_attend(1, 1, keys, size, like=like), BUDGET_S)
+            several = stopwatch.seconds(_attend(HEADS, 1, keys, size, like=like), BUDGET_S)
+            grouped = stopwatch.seconds(_attend(HEADS, SHARED, keys, size, like=like), BUDGET_S)
             each = max(0.0, several - one) / (HEADS - 1)
             fixed.append(max(0.0, one - each))
             head_line.append(each)
@@ -219,5 +219,5 @@ def measure_stream(
     for numbers in NUMBERS:
         width = min(WIDTH, numbers)
         x = torch.randn(numbers // width, width, device=stopwatch.device).to(dtype)
-        seconds.append(stopwatch.seconds(partial(call, x), 0.015))
+        seconds.append(stopwatch.seconds(partial(call, x), BUDGET_S))
     return Curve(tuple(map(float, NUMBERS)), tuple(seconds))

@@ -12,9 +12,9 @@ from typing import Any
 
 from nasviz.cost.latency import latency_on
 from nasviz.cost.measured import OVERHEADS, MeasuredRates
-from nasviz.cost.roofline import Lookup
+from nasviz.cost.roofline import lookups
 from nasviz.cost.sizes import sizes_of
-from nasviz.cost.workload import ACTIVATION_BYTES, WEIGHT_BYTES, Precision, Workload
+from nasviz.cost.workload import Precision, Workload
 from nasviz.evaluation.latency import measure
 from nasviz.evaluation.operations import Operations
 from nasviz.evaluation.stopwatch import Stopwatch
@@ -46,11 +46,11 @@ def measure_overheads(
     rates = MeasuredRates(**vars(operations), overheads_s=dict.fromkeys(OVERHEADS, 0.0))
     probes = [PLAIN.with_(**changes) for changes in PROBES.values()]
     models = [model.with_(n_layers=depth) for model in probes for depth in (SHALLOW, DEEP)]
-    found = measure(models, workload, rounds=8, device=stopwatch.device)
-    clock = Lookup(rates, WEIGHT_BYTES[precision], ACTIVATION_BYTES[precision])
+    found = measure(models, workload, rounds=5, device=stopwatch.device)
+    clocks = lookups(rates, precision)
     beyond = []
     for model, reading in zip(models, found, strict=True):
-        operations_s = latency_on(clock, sizes_of(model), workload).time_per_output_token_s
+        operations_s = latency_on(clocks, sizes_of(model), workload).time_per_output_token_s
         beyond.append(reading.time_per_output_token_s - float(operations_s))
     by_layer = {
         name: (deep - shallow) / (DEEP - SHALLOW)

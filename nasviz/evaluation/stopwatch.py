@@ -1,4 +1,4 @@
-"""Timing that waits for the device, on a fixed number of threads."""
+"""Timing that waits for the device and, where it can, leaves out what other processes take."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ from contextlib import contextmanager
 
 import torch
 
+# Calls shorter than this are timed several at once, so that reading the clock doesn't count.
+_SHORTEST_S = 2e-5
+
 
 class Stopwatch:
-    """Times calls on one device; each reading ends after the device has finished."""
+    """Times calls on one device with so many threads; a reading ends when the device has finished.
 
-    def __init__(self, device: str = "cpu") -> None:
+    On one thread of a CPU the clock is the thread's own time, which stands still while another
+    process has the core; with several threads, or on another device, it is the wall's.
+    """
+
+    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
         self.device = device
-        # A call is over when the device is; several launches share one wait, as in a real pass.
-        self._together = 1 if device == "cpu" else 20
+        alone = device == "cpu" and threads == 1
+        self.now: Callable[[], float] = time.thread_time if alone else time.perf_counter
+        # Launches that queue up share one wait, as in a real pass.
+        self._least_together = 1 if device == "cpu" else 20
 
     def wait(self) -> None:
         """Return once the device has nothing left to do."""
@@ -25,20 +34,23 @@ class Stopwatch:
     def seconds(self, call: Callable[[], object], budget_s: float = 0.03) -> float:
         """Return the seconds of one `call`, warmed up: the lower quartile within a budget.
 
-        The quartile, since what other processes take only ever adds.
+        The quartile, since what disturbs only ever adds.
         """
         call()
-        call()
         self.wait()
+        together = max(self._least_together, round(_SHORTEST_S / max(self._once(call, 1), 1e-7)))
         readings: list[float] = []
         end = time.perf_counter() + budget_s
         while len(readings) < 5 or (time.perf_counter() < end and len(readings) < 500):
-            start = time.perf_counter()
-            for _ in range(self._together):
-                call()
-            self.wait()
-            readings.append((time.perf_counter() - start) / self._together)
+            readings.append(self._once(call, together))
         return sorted(readings)[len(readings) // 4]
+
+    def _once(self, call: Callable[[], object], together: int) -> float:
+        start = self.now()
+        for _ in range(together):
+            call()
+        self.wait()
+        return (self.now() - start) / together
 
 
 @contextmanager

@@ -1,0 +1,164 @@
+"""`nasviz cost`: what a candidate costs, without building it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nasviz.cost.estimate import Cost
+    from nasviz.cost.workload import Workload
+    from nasviz.space.candidate import Candidate
+
+HELP = """Estimate what a candidate costs: parameters, FLOPs, bytes, seconds and joules.
+
+CANDIDATE is a preset's name (see `nasviz presets`), a JSON or TOML file
+{"architecture": {...}, "inference": {...}}, or - for standard input."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("candidate", metavar="CANDIDATE", help="a preset's name, a file, or -")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="see `nasviz hardware`; default: this machine, calibrated",
+    )
+    parser.add_argument("--batch", metavar="N", default=1, help="sequences at a time (1)")
+    parser.add_argument(
+        "--prompt", metavar="N", help="tokens read (256, or what the context holds)"
+    )
+    parser.add_argument("--generate", metavar="N", help="tokens written (128, or what fits)")
+    parser.add_argument(
+        "--precision",
+        metavar="P",
+        default="fp32",
+        help="fp32, bf16, fp16, fp8, int8 or int4 (fp32)",
+    )
+    parser.add_argument("--json", action="store_true", help="every figure, as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the cost; returns 0. Raises `InputError` for a wrong candidate, number or name."""
+    from nasviz.cost.estimate import estimate
+    from nasviz.cost.hardware import Hardware
+    from nasviz.space.candidate_file import read_candidate
+
+    candidate = read_candidate(arguments.candidate, sys.stdin)
+    workload = _workload(arguments, candidate)
+    hardware = (
+        Hardware.default() if arguments.hardware is None else Hardware.named(arguments.hardware)
+    )
+    cost = estimate(candidate, workload, hardware)
+    if arguments.json:
+        print(json.dumps(cost.to_json(), indent=2, ensure_ascii=False))
+    else:
+        print(_table(arguments.candidate, candidate, cost))
+    return 0
+
+
+def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
+    """Return the workload asked for; what was not asked for is fitted to the context."""
+    from nasviz.cost.workload import Workload
+    from nasviz.errors import InputError
+
+    context = candidate.architecture.context_length
+    prompt = _whole("--prompt", arguments.prompt)
+    generate = _whole("--generate", arguments.generate)
+    usual = Workload(batch=_whole("--batch", arguments.batch), precision=arguments.precision)
+    if prompt is None and generate is None:
+        return usual.fitted_to(context)
+    if prompt is not None and generate is not None:
+        asked = usual.with_(prompt_tokens=prompt, generated_tokens=generate)
+    elif prompt is not None:
+        room = max(1, min(usual.generated_tokens, context - prompt))
+        asked = usual.with_(prompt_tokens=prompt, generated_tokens=room)
+    else:
+        room = max(1, min(usual.prompt_tokens, context - (generate or 0)))
+        asked = usual.with_(prompt_tokens=room, generated_tokens=generate)
+    if asked.tokens_per_request > context:
+        raise InputError(
+            f"{asked.prompt_tokens} prompt and {asked.generated_tokens} generated tokens are more "
+            f"than context_length={context} holds; --prompt and --generate together: at most "
+            f"{context}"
+        )
+    return asked
+
+
+def _whole(option: str, text: object) -> int | None:
+    """Return the whole number of an option, or None where it was not given."""
+    from nasviz.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        return int(str(text))
+    except ValueError:
+        raise InputError(f"{option} {text!r} is not a whole number") from None
+
+
+def _table(name: str, candidate: Candidate, cost: Cost) -> str:
+    """Return the figures as aligned lines under headings."""
+    from nasviz.cost.units import readable
+
+    sizes, workload = candidate.architecture, cost.workload
+    parameters, flops, memory = cost.parameters, cost.flops, cost.memory
+    latency, lifetime = cost.latency, cost.lifetime
+
+    def part(count: float) -> str:
+        return f"{readable(count)}  ({count / parameters.total:.0%})"
+
+    sections = {
+        "Parameters": {
+            "total": readable(parameters.total),
+            "active": readable(parameters.active),
+            "embedding": part(parameters.embedding),
+            "attention": part(parameters.attention),
+            "feed-forward": part(parameters.feed_forward),
+            "router": part(parameters.router),
+            "norms": part(parameters.norm),
+            "head": part(parameters.head) if parameters.head else "shared with the embedding",
+        },
+        "FLOPs": {
+            "prefill": readable(flops.prefill, "FLOP"),
+            "decode, a token": readable(flops.decode_per_token, "FLOP"),
+            "training, a token": readable(flops.training_per_token, "FLOP"),
+        },
+        "Memory": {
+            "weights": readable(memory.weights_bytes, "B"),
+            "KV cache, a token": readable(memory.kv_cache_bytes_per_token, "B"),
+            "KV cache, at the end": readable(memory.kv_cache_bytes, "B"),
+            "activations": readable(memory.activations_bytes, "B"),
+            "serving, in all": readable(memory.total_bytes, "B"),
+            "training state": readable(memory.training_state_bytes, "B"),
+        },
+        "Time": {
+            "to the first token": readable(latency.time_to_first_token_s, "s"),
+            "per output token": readable(latency.time_per_output_token_s, "s"),
+            "a request": readable(latency.request_s, "s"),
+            "generated": readable(latency.tokens_per_s, "token/s"),
+        },
+        "Energy": {
+            "a request": readable(cost.energy_j, "J"),
+            "an output token": readable(cost.energy.token_j, "J"),
+        },
+        f"Lifetime ({readable(workload.requests)} requests)": {
+            "training tokens": readable(lifetime.training_tokens),
+            "training": readable(lifetime.training_flops, "FLOP"),
+            "serving": readable(lifetime.serving_flops, "FLOP"),
+            "energy": readable(lifetime.total_j, "J"),
+        },
+    }
+    if not parameters.router:
+        del sections["Parameters"]["router"]
+    lines = [
+        f"{name}: {sizes.title}, {sizes.n_heads} heads, vocabulary {sizes.vocab_size:,}, "
+        f"context {sizes.context_length:,}",
+        f"prompt {workload.prompt_tokens:,} + {workload.generated_tokens:,} generated, batch "
+        f"{workload.batch:,}, {workload.precision}, on {cost.hardware.label}",
+    ]
+    for heading, rows in sections.items():
+        lines += ["", heading, *(f"  {label:<21} {value}" for label, value in rows.items())]
+    return "\n".join(lines)
