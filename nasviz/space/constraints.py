@@ -51,7 +51,7 @@ class Constraint:
             made = cls(name or rule, columns, partial(_evaluated, tree), rule)
         elif callable(rule):
             columns = tuple(inspect.signature(rule).parameters)
-            made = cls(name or str(getattr(rule, "__name__", "constraint")), columns, rule)
+            made = cls(name or _name_of(rule, columns), columns, rule)
         else:
             raise InputError(f"a constraint is a function of columns or a text, not {rule!r}")
         known = (*FIELDS, FF_RATIO.name)
@@ -80,6 +80,11 @@ class Constraint:
                 "return one true or false a row"
             )
         return result
+
+
+def _name_of(rule: Callable[..., Any], columns: tuple[str, ...]) -> str:
+    name = str(getattr(rule, "__name__", "<lambda>"))
+    return f"a rule on {', '.join(columns)}" if name == "<lambda>" else name
 
 
 def _evaluated(tree: Any, **columns: NDArray[Any]) -> Any:

@@ -17,7 +17,9 @@ from nasviz.space.constraints import (
     needed,
 )
 from nasviz.space.factors import CHUNK, reads
-from nasviz.space.points import Points, constraint_columns, table_of
+from nasviz.space.fields import FIELDS
+from nasviz.space.points import Points, constraint_columns
+from nasviz.space.table import CandidateTable
 
 if TYPE_CHECKING:
     from nasviz.space.search_space import SearchSpace
@@ -47,10 +49,11 @@ def solve(
         tried = {name: np.repeat(column[start:stop], k) for name, column in others.items()}
         tried |= {name: np.tile(column, m) for name, column in combinations.items()}
         columns = constraint_columns(space, tried, m * k)
+        table = CandidateTable({name: columns[name] for name in FIELDS if name in columns}, m * k)
         fits = np.ones(m * k, dtype=bool)
         for rule in rules:
             fits &= rule.mask(columns)
-        counts = cost_column(cost(table_of(space, tried, m * k)), PARAMETERS)
+        counts = cost_column(cost(table), PARAMETERS)
         miss = np.broadcast_to(np.abs(counts / target.parameters - 1), (m * k,))
         miss = np.where(fits, miss, np.inf).reshape(m, k)
         best = np.argmin(miss, axis=1)  # (m,)

@@ -55,7 +55,9 @@ def contains(space: SearchSpace, table: CandidateTable, cost: Cost | None) -> Ma
         if name not in table.columns:
             continue
         given = table[name]
-        same &= np.isclose(given, column) if given.dtype.kind == "f" else given == column
+        # A rounding error is no difference: 0.1 read from a file, 0.1 as a step of a grid.
+        near = np.isclose(given, column, rtol=1e-9, atol=0) if given.dtype.kind == "f" else False
+        same &= (given == column) | near
     return same & feasible(space, points, len(table), cost)
 
 

@@ -127,7 +127,7 @@ def test_a_rule_may_tie_sizes_to_training_settings() -> None:
     count = space.count()
     assert not count.exact
     assert 0 < count.standard_error < count.feasible
-    assert count.excluded["<lambda>"] > 0
+    assert count.excluded["a rule on learning_rate, d_model"] > 0
 
 
 def test_an_estimated_count_is_within_its_error_of_the_exact_one(
@@ -228,6 +228,15 @@ def test_containing_refuses_what_is_off_the_grid_infeasible_or_differs_in_the_ba
     assert small_space().contains(table).tolist() == [True, False, False, False]
     other = small_space(base={**BASE, "vocab_size": 31})
     assert not other.contains(table).any()
+
+
+def test_a_space_with_a_target_contains_only_the_solved_sizes() -> None:
+    space = small_space().with_parameters(70_000, "d_model", tolerance=0.3)
+    solved = {row for row in rows_of(space, space.enumerate(cost=weights))}
+    everything = small_space().enumerate()
+    inside = space.contains(everything, cost=weights)
+    assert {row for row in rows_of(space, everything.take(inside))} == solved
+    assert len(solved) < len(everything)
 
 
 def test_spaces_are_values() -> None:

@@ -139,6 +139,22 @@ def test_children_are_reproducible() -> None:
                 space.crossover(parents, parents.take(range(39, -1, -1)), 5))  # fmt: skip
 
 
+def test_parents_off_the_grid_stand_for_the_nearest_point() -> None:
+    table = CandidateTable.from_columns(
+        {
+            "n_layers": [1, 9],
+            "d_model": [29, 31],
+            "n_heads": [1, 4],
+            "vocab_size": 257,
+            "context_length": 61,
+        }
+    )
+    nearest = small_space().decode(small_space().encode(table))
+    assert nearest["n_layers"].tolist() == [1, 3]
+    assert nearest["d_model"].tolist() == [24, 36]
+    assert nearest["n_heads"].tolist()[0] == 1
+
+
 @pytest.mark.parametrize(
     ("vectors", "text"),
     [
