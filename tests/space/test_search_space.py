@@ -232,10 +232,10 @@ def test_containing_refuses_what_is_off_the_grid_infeasible_or_differs_in_the_ba
 
 def test_a_space_with_a_target_contains_only_the_solved_sizes() -> None:
     space = small_space().with_parameters(70_000, "d_model", tolerance=0.3)
-    solved = {row for row in rows_of(space, space.enumerate(cost=weights))}
+    solved = set(rows_of(space, space.enumerate(cost=weights)))
     everything = small_space().enumerate()
     inside = space.contains(everything, cost=weights)
-    assert {row for row in rows_of(space, everything.take(inside))} == solved
+    assert set(rows_of(space, everything.take(inside))) == solved
     assert len(solved) < len(everything)
 
 
