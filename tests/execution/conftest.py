@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nasviz import Architecture, Candidate, Study, Trial
+from nasviz import Architecture, Candidate, Study
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
 
-WORDS = "the a cat dog sat ran on mat log and then slept under over moon sun".split()
+WORDS = ("the", "a", "cat", "dog", "sat", "ran", "on", "mat", "and", "then", "slept", "moon")
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,3 @@ def until() -> Callable[[Callable[[], object], str], None]:
             time.sleep(0.03)
 
     return wait
-
-
-def shown(trial: Trial) -> str:
-    return f"trial {trial.number}: {trial.state} {trial.reason}"

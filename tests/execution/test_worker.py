@@ -22,6 +22,13 @@ pytestmark = pytest.mark.slow
 
 Until = Callable[[Callable[[], object], str], None]
 LONG = TrainingPlan(steps=100_000, batch_size=2, precision="fp32")
+DIVERGING = TrainingPlan(
+    steps=100, batch_size=3, learning_rate=10.0, weight_decay=10.0, optimizer="adamw",
+    precision="fp32",
+)  # fmt: skip
+WILD = Candidate(Architecture(5, 22, 11, 256, 13, position="learned", mlp="relu2", qk_norm=False))
+# Its first activations would take 200 GB.
+HUGE = Candidate(Architecture(1, 4096, 2, 256, 13, d_ff=8))
 SHORT = TrainingPlan(steps=20, batch_size=3, precision="fp32", seed=5)
 
 
@@ -71,25 +78,21 @@ def test_a_worker_trains_pauses_resumes_cancels_and_outlives_failures(
     assert study.trial(second.number).state == "cancelled"
     assert study.trial(second.number).reason == "cancelled by the user"
 
-    # Failures are results: a rate that diverges, a corpus that is gone.
-    diverging = TrainingPlan(steps=300, batch_size=3, learning_rate=10.0, optimizer="adamw",
-                             precision="fp32", clipping=0.0)  # fmt: skip
+    # Failures are results: a rate that diverges, a batch beyond any memory, a corpus that is gone.
     gone = tmp_path / "gone.txt"
     gone.write_text(Path(corpus).read_text())
     lost = study.add(candidate, SHORT, str(gone))
-    study.request(lost.number, "pause")
     gone.unlink()
-    study.request(lost.number, "resume")
-    wild = study.add(
-        Candidate(Architecture(5, 22, 11, 256, 13, qk_norm=False, norm_eps=1e-12)),
-        diverging, corpus,
-    )  # fmt: skip
+    wild = study.add(WILD, DIVERGING, corpus)
+    huge = study.add(HUGE, SHORT.with_(batch_size=1_000_000), corpus)
     last = study.add(candidate, SHORT.with_(seed=7), corpus)
     until(lambda: study.trial(last.number).finished, "the trial after the failures")
     assert study.trial(last.number).state == "complete"
-    assert study.trial(lost.number).state == "failed"
+    states = [study.trial(each.number).state for each in (lost, wild, huge)]
+    assert states == ["failed", "failed", "failed"]
     assert "gone.txt" in study.trial(lost.number).reason
-    assert study.trial(wild.number).finished
+    assert study.trial(wild.number).reason.startswith("not a number: the loss is not a number")
+    assert study.trial(huge.number).reason.startswith("out of memory: memory ran out; use a")
 
     # All of it was one process, which leaves when it is asked to.
     assert [each.pid for each in study.workers()] == [worker.pid]
@@ -110,6 +113,7 @@ def test_a_killed_workers_trial_resumes_from_its_checkpoint(
     study.request(trial.number, "resume")
     until(lambda: study.curve(trial.number)["step"][-1] > saved_at, "steps after it")
     os.kill(first.pid, signal.SIGKILL)
+    until(lambda: workers.process_start(first.pid) is None, "the kernel to end the worker")
     second = ensure_worker(study)
     assert second.pid != first.pid
     assert study.trial(trial.number).deaths == 1

@@ -1,0 +1,152 @@
+"""`nasviz.train` and `nasviz train`: what a caller gets, and what a wrong input leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nasviz import Architecture, Candidate, Study, TrainingPlan, train
+from nasviz.cli import main
+from nasviz.errors import InputError
+from nasviz.execution.results import KEYS
+
+Until = Callable[[Callable[[], object], str], None]
+NASVIZ = [sys.executable, "-m", "nasviz.cli"]
+
+
+def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*NASVIZ, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def candidate_file(tmp_path: Path, candidate: Candidate) -> str:
+    path = tmp_path / "candidate.json"
+    path.write_text(json.dumps(candidate.to_json()))
+    return str(path)
+
+
+@pytest.mark.slow
+def test_the_command_prints_json_lines_and_last_the_result(
+    study: Study, candidate_file: str, corpus: str, tmp_path: Path
+) -> None:
+    arguments = ["train", candidate_file, "--corpus", corpus, "--steps", "20", "--batch", "3"]
+    done = _run([*arguments, "--seed", "5", "--study", study.url, "--json"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["event"] for line in lines[:-1]} == {"progress"}
+    assert [line["step"] for line in lines[:-1]][-1] == 20
+    result = lines[-1]
+    assert set(KEYS) <= set(result)
+    assert (result["trial"], result["seed"], result["tokens"]) == (0, 5, 20 * 3 * 13)
+    assert "loss" in done.stderr
+    assert dict(study.trial(0).result).items() <= result.items()
+
+    # The function, on the same study and its warm worker.
+    rows: list[object] = []
+    architecture = study.trial(0).candidate.architecture
+    plan = TrainingPlan(steps=20, batch_size=3, seed=5)
+    again = train(architecture, plan, corpus, study, rows.append)
+    assert again.state == "complete"
+    assert again.result["bits_per_byte"] == pytest.approx(result["bits_per_byte"], abs=1e-4)
+    assert len(rows) >= 2
+
+    # A failed trial is exit code 1, with the reason.
+    wrong = _run([*arguments, "--study", study.url, "--batch", "10000000"], tmp_path)
+    assert wrong.returncode == 2
+    assert "batch_size=10000000 is out of range" in wrong.stderr
+    assert len(study) == 2
+
+
+@pytest.mark.slow
+def test_an_interrupted_command_cancels_its_trial(
+    study: Study, candidate_file: str, corpus: str, tmp_path: Path, until: Until
+) -> None:
+    command = [*NASVIZ, "train", candidate_file, "--corpus", corpus, "--steps", "100000"]
+    process = subprocess.Popen(
+        [*command, "--study", study.url], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    until(lambda: study.trial(0).finished, "the cancellation")
+    assert study.trial(0).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-preset"], "unknown preset or file 'no-such-preset'"),
+        (["gpt22"], "did you mean 'gpt2'?"),
+        (["no/such/file.json"], "no/such/file.json"),
+        (["{candidate}", "--corpus", "no-such-corpus"], "unknown corpus 'no-such-corpus'"),
+        (["{candidate}", "--corpus", "/no/such/text.txt"], "no such file or folder"),
+        (["{candidate}", "--steps", "0"], "steps=0 is out of range"),
+        (["{candidate}", "--tokens", "many"], "invalid int value: 'many'"),
+        (["{candidate}", "--steps", "5", "--tokens", "5"], "not allowed with"),
+        (["{candidate}", "--seconds", "nan"], "seconds=nan is not a number"),
+        (["{candidate}", "--study", ""], "the study's address is empty"),
+        (["{candidate}", "--study", "mysql://h/db"], "SQLite or PostgreSQL, not in 'mysql'"),
+        (["{candidate}", "--study", "candidate.json"], "is not a study"),
+        (["{candidate}", "--study", "no/folder/s.db"], "is not there; create it first"),
+        (["half.json"], "half.json"),
+        (["long.json"], "context_length=1000000 is more than the"),
+        (["fewbytes.json"], "vocab_size"),
+        (["{candidate}", "--batch", "-3"], "batch_size=-3 is out of range"),
+        (["{candidate}", "--seed", "-1"], "seed=-1 is out of range"),
+        (["{candidate}", "--wat"], "--wat"),
+    ],
+)
+def test_a_wrong_input_is_exit_code_2_and_nothing_is_written(
+    arguments: list[str],
+    message: str,
+    candidate_file: str,
+    corpus: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    architecture = json.loads(Path(candidate_file).read_text())["architecture"]
+    (tmp_path / "half.json").write_text('{"architecture": {"n_layers": 2,')
+    for name, changes in (
+        ("long", {"context_length": 1_000_000}),
+        ("fewbytes", {"vocab_size": 97}),
+    ):
+        changed = {"architecture": {**architecture, **changes}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(changed))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = [each.format(candidate=candidate_file) for each in arguments]
+    if "--corpus" not in words:
+        words += ["--corpus", corpus]
+    assert main(["train", *words]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_train_wants_a_candidate() -> None:
+    with pytest.raises(InputError, match="is no Candidate"):
+        train({"n_layers": 3})  # type: ignore[arg-type]
+
+
+def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
+    tmp_path: Path, corpus: str
+) -> None:
+    path = tmp_path / "study.db"
+    with pytest.raises(InputError, match="use a longer text, or a context up to"):
+        train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
+    assert not os.path.exists(path)
