@@ -67,22 +67,23 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
     context = candidate.architecture.context_length
     prompt = _whole("--prompt", arguments.prompt)
     generate = _whole("--generate", arguments.generate)
-    usual = Workload(batch=_whole("--batch", arguments.batch), precision=arguments.precision)
+    usual = Workload(batch=_whole("--batch", arguments.batch) or 0, precision=arguments.precision)
     if prompt is None and generate is None:
         return usual.fitted_to(context)
     if prompt is not None and generate is not None:
         asked = usual.with_(prompt_tokens=prompt, generated_tokens=generate)
     elif prompt is not None:
-        room = max(1, min(usual.generated_tokens, context - prompt))
+        room = max(1, min(usual.generated_tokens, context + 1 - prompt))
         asked = usual.with_(prompt_tokens=prompt, generated_tokens=room)
     else:
-        room = max(1, min(usual.prompt_tokens, context - (generate or 0)))
+        room = max(1, min(usual.prompt_tokens, context + 1 - (generate or 0)))
         asked = usual.with_(prompt_tokens=room, generated_tokens=generate)
-    if asked.tokens_per_request > context:
+    # The last generated token is never read.
+    if asked.tokens_per_request - 1 > context:
         raise InputError(
             f"{asked.prompt_tokens} prompt and {asked.generated_tokens} generated tokens are more "
             f"than context_length={context} holds; --prompt and --generate together: at most "
-            f"{context}"
+            f"{context + 1}"
         )
     return asked
 

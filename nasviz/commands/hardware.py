@@ -92,7 +92,7 @@ def _sixteen_bits(row: Hardware) -> str:
 def _card(row: Hardware) -> str:
     from nasviz.cost.units import readable
 
-    figures = {"kind": row.kind}
+    figures: dict[str, str] = {"kind": row.kind}
     for precision, rate in row.flops_per_s.items():
         figures[precision] = readable(rate, "FLOP/s", 3)
     figures |= {

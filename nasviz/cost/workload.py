@@ -164,6 +164,6 @@ def _check_real(name: str, value: object, low: float, high: float) -> None:
     item = getattr(value, "item", None)
     plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
     if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
-        raise InputError(f"{name}={value!r} is not a number from {low:g} to {high:g}")
+        raise InputError(f"{name}={value!r} is not a number from {low:,} to {high:,}")
     if not low <= plain <= high:
-        raise InputError(f"{name}={value!r} is out of range; allowed: from {low:g} to {high:g}")
+        raise InputError(f"{name}={value!r} is out of range; allowed: from {low:,} to {high:,}")
