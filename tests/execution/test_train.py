@@ -35,6 +35,13 @@ def candidate_file(tmp_path: Path, candidate: Candidate) -> str:
     return str(path)
 
 
+@pytest.fixture
+def folder(tmp_path: Path, candidate_file: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which holds `candidate.json` and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.slow
 def test_the_command_prints_json_lines_and_last_the_result(
     study: Study, candidate_file: str, corpus: str, tmp_path: Path
@@ -112,22 +119,20 @@ def test_an_interrupted_command_cancels_its_trial(
 def test_a_wrong_input_is_exit_code_2_and_nothing_is_written(
     arguments: list[str],
     message: str,
-    candidate_file: str,
+    folder: Path,
     corpus: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    candidate_file = str(folder / "candidate.json")
     architecture = json.loads(Path(candidate_file).read_text())["architecture"]
-    (tmp_path / "half.json").write_text('{"architecture": {"n_layers": 2,')
+    (folder / "half.json").write_text('{"architecture": {"n_layers": 2,')
     for name, changes in (
         ("long", {"context_length": 1_000_000}),
         ("fewbytes", {"vocab_size": 97}),
     ):
         changed = {"architecture": {**architecture, **changes}}
-        (tmp_path / f"{name}.json").write_text(json.dumps(changed))
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        (folder / f"{name}.json").write_text(json.dumps(changed))
+    before = {path: path.read_bytes() for path in folder.iterdir()}
     words = [each.format(candidate=candidate_file) for each in arguments]
     if "--corpus" not in words:
         words += ["--corpus", corpus]
@@ -135,7 +140,7 @@ def test_a_wrong_input_is_exit_code_2_and_nothing_is_written(
     said = capsys.readouterr()
     assert message in said.err
     assert said.out == ""
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_train_wants_a_candidate() -> None:
@@ -146,7 +151,7 @@ def test_train_wants_a_candidate() -> None:
 def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     tmp_path: Path, corpus: str
 ) -> None:
-    path = tmp_path / "study.db"
+    path = folder / "study.db"
     with pytest.raises(InputError, match="use a longer text, or a context up to"):
         train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
     assert not os.path.exists(path)
