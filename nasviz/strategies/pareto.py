@@ -53,14 +53,15 @@ def _nondominated_pairs(values: Values) -> NDArray[np.bool_]:
     mask = np.zeros(len(values), dtype=bool)
     if len(values):
         # Within a tie the first in order has the least second value: only its equals stay.
-        mask[order] = (second < best[starts]) & (second == second[starts])
+        unbeaten = (starts == 0) | (second < best[starts])
+        mask[order] = unbeaten & (second == second[starts])
     return mask
 
 
 def _nondominated_rows(values: Values) -> NDArray[np.bool_]:
     mask = np.ones(len(values), dtype=bool)
-    # A row can only be dominated by one with a smaller sum; sorted by it, each survivor prunes.
-    order = np.argsort(values.sum(axis=1), kind="stable")
+    # A row can only be dominated by one before it in lexicographic order: each survivor prunes.
+    order = np.lexsort(values.T[::-1])
     for place, index in enumerate(order):
         if not mask[index]:
             continue

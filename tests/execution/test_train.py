@@ -151,7 +151,7 @@ def test_train_wants_a_candidate() -> None:
 def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     tmp_path: Path, corpus: str
 ) -> None:
-    path = folder / "study.db"
+    path = tmp_path / "study.db"
     with pytest.raises(InputError, match="use a longer text, or a context up to"):
         train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
     assert not os.path.exists(path)
