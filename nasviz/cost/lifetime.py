@@ -63,7 +63,7 @@ def predict_lifetime(
         training_j=training_j,
         serving_j=serving_j,
         total_j=training_j + serving_j,
-        serving_share=1 - training / total,
+        serving_share=serving / total,  # 0 where training never ends
     )
 
 

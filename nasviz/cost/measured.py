@@ -107,15 +107,19 @@ class Grid:
 
 @dataclass(frozen=True)
 class Factors:
-    """How much slower each kind of operation is inside a model than alone; 1 is the same."""
+    """How much slower each kind of operation is inside a model than alone; 1 is the same.
+
+    `pass_s` is what a whole pass takes beyond all of them.
+    """
 
     products: float = 1.0
     attention: float = 1.0
     streams: float = 1.0
     overhead: float = 1.0
+    pass_s: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_numbers("factors", tuple(vars(self).values()), 4)
+        _check_numbers("factors", tuple(vars(self).values()), 5)
 
 
 @dataclass(frozen=True)

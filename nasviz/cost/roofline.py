@@ -143,7 +143,8 @@ class Lookup:
             + sizes.gated * seconds["gated"]
             + sizes.routed * experts * seconds["expert"]
         )
-        return self.factors.overhead * (seconds["model"] + sizes.n_layers * layer)
+        inside = self.factors.overhead * (seconds["model"] + sizes.n_layers * layer)
+        return inside + self.factors.pass_s
 
 
 @dataclass(frozen=True)

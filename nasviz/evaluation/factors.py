@@ -41,8 +41,10 @@ ROUNDS = 3
 
 # How firmly factors are held at 1, in squared relative errors: kinds that the probes can't tell
 # apart stay near what was measured alone.
-_PULL = 0.02
+_PULL = 0.005
 _LEAST = 0.2
+# The scale on which a pass's fixed seconds are held at 0.
+_PASS_S = 1e-4
 
 
 def fit_factors(rates: MeasuredRates, precision: Precision, stopwatch: Stopwatch) -> MeasuredRates:
@@ -55,32 +57,36 @@ def fit_factors(rates: MeasuredRates, precision: Precision, stopwatch: Stopwatch
         for layers, width, heads, kv, inner, vocabulary in SIZES
     ]  # fmt: skip
     clocks = lookups(rates, precision)
-    prefill, decode = [], []
+    prefill, decode, first, step = [], [], [], []
     for prompt in PROMPTS:
         workload = Workload(prompt_tokens=prompt, generated_tokens=GENERATED, precision=precision)
         found = measure(models, workload, rounds=ROUNDS, device=stopwatch.device)
         for model, reading in zip(models, found, strict=True):
             predicted = latency_on(clocks, sizes_of(model), workload)
-            prefill.append(_by_kind(predicted.prefill_parts) / reading.time_to_first_token_s)
-            decode.append(_by_kind(predicted.decode_parts) / reading.time_per_output_token_s)
+            prefill.append(_by_kind(predicted.prefill_parts))
+            decode.append(_by_kind(predicted.decode_parts))
+            first.append(reading.time_to_first_token_s)
+            step.append(reading.time_per_output_token_s)
     return replace(
         rates,
-        prefill_factors=fitted(np.array(prefill)),
-        decode_factors=fitted(np.array(decode)),
+        prefill_factors=fitted(np.array(prefill), np.array(first)),
+        decode_factors=fitted(np.array(decode), np.array(step)),
     )
 
 
-def fitted(shares: NDArray[np.float64]) -> Factors:
-    """Return the factors that bring every line of `shares` (n, 4) to a sum of 1, about.
+def fitted(seconds: NDArray[np.float64], measured: NDArray[np.float64]) -> Factors:
+    """Return the factors that bring each line of `seconds` (n, 4) about to `measured` (n,).
 
-    A share is a kind's predicted seconds over the measured seconds of the whole. Least squares of
-    the relative errors, pulled towards 1 for each kind (ridge regression).
+    Least squares of the relative errors, each factor pulled towards 1 and the fixed seconds of a
+    pass towards 0 (ridge regression); none is negative.
     """
-    kinds = shares.shape[1]
-    pull = _PULL * len(shares)
-    normal = shares.T @ shares + pull * np.eye(kinds)
-    solved = np.linalg.solve(normal, shares.sum(axis=0) + pull)
-    return Factors(*(float(each) for each in np.maximum(solved, _LEAST)))
+    columns = np.column_stack([seconds, np.full(len(measured), _PASS_S)])
+    shares = columns / measured[:, None]  # (n, 5)
+    held_at = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+    pull = _PULL * len(measured)
+    normal = shares.T @ shares + pull * np.eye(len(held_at))
+    *factors, fixed = np.linalg.solve(normal, shares.sum(axis=0) + pull * held_at)
+    return Factors(*(max(_LEAST, float(each)) for each in factors), max(0.0, fixed * _PASS_S))
 
 
 def _by_kind(parts: LatencyParts) -> NDArray[np.float64]:

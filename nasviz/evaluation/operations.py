@@ -73,8 +73,10 @@ def measure_operations(dtype: torch.dtype, stopwatch: Stopwatch) -> Operations:
 
 def measure_products(dtype: torch.dtype, stopwatch: Stopwatch) -> tuple[Grid, Grid]:
     """Return seconds by rows and weights: everything just used, and everything from memory."""
-    hot = tuple(_product_line(rows, dtype, stopwatch, pooled=False) for rows in ROWS)
-    cold = tuple(_product_line(rows, dtype, stopwatch, pooled=True) for rows in ROWS)
+    itemsize = torch.empty(0, dtype=dtype).element_size()
+    numbers = torch.randn(POOL_BYTES // itemsize, device=stopwatch.device).to(dtype)
+    hot = tuple(_product_line(rows, numbers, stopwatch, pooled=False) for rows in ROWS)
+    cold = tuple(_product_line(rows, numbers, stopwatch, pooled=True) for rows in ROWS)
     slower = tuple(
         tuple(max(pair) for pair in zip(*lines, strict=True))
         for lines in zip(hot, cold, strict=True)
@@ -84,21 +86,23 @@ def measure_products(dtype: torch.dtype, stopwatch: Stopwatch) -> tuple[Grid, Gr
 
 
 def _product_line(
-    rows: int, dtype: torch.dtype, stopwatch: Stopwatch, *, pooled: bool
+    rows: int, numbers: Tensor, stopwatch: Stopwatch, *, pooled: bool
 ) -> tuple[float, ...]:
-    """Return seconds of (rows, side) × (side, width) by weights; width is side or twice that."""
+    """Return seconds of (rows, side) × (side, width) by weights; width is side or twice that.
+
+    Operands are pieces of `numbers`: always the same one, or one after the other (`pooled`).
+    """
     found: list[float] = []
     for weights in WEIGHTS:
-        if rows * weights > MOST_MULTIPLY_ADDS and found:
+        side = 2 ** ((weights.bit_length() - 1) // 2)
+        piece = weights + rows * side
+        if (rows * weights > MOST_MULTIPLY_ADDS or piece > len(numbers)) and found:
             found.append(found[-1] * weights / WEIGHTS[len(found) - 1])
             continue
-        side = 2 ** ((weights.bit_length() - 1) // 2)
-        like = torch.empty(0, dtype=dtype, device=stopwatch.device)
-        size = (weights + rows * side) * like.element_size()
-        count = min(1024, max(2, POOL_BYTES // size)) if pooled else 1
+        count = len(numbers) // piece if pooled else 1
         pool = [
-            (like.new_zeros(rows, side).normal_(), like.new_zeros(weights // side, side).normal_())
-            for _ in range(count)
+            (each[: rows * side].view(rows, side), each[rows * side :].view(-1, side))
+            for each in numbers[: count * piece].view(count, piece).unbind()
         ]
         found.append(stopwatch.seconds(_each_in_turn(pool), BUDGET_S))
     return tuple(found)
@@ -113,12 +117,13 @@ def measure_cold_share(dtype: torch.dtype, stopwatch: Stopwatch) -> Curve:
     """Return how cold weights are by the bytes that a pass reads: 0 cached, 1 from memory."""
     side = 256
     x = torch.randn(1, side, device=stopwatch.device).to(dtype)
+    numbers = torch.randn(POOLS[-1] // x.element_size(), device=stopwatch.device).to(dtype)
     seconds = []
     for size in POOLS:
-        count = max(1, size // (side * side * x.element_size()))
-        pool = [torch.randn(side, side, device=stopwatch.device).to(dtype) for _ in range(count)]
+        pool = numbers[: size // x.element_size()].view(-1, side, side).unbind()
+        count = len(pool)
 
-        def one_pass(pool: list[Tensor] = pool) -> None:
+        def one_pass(pool: tuple[Tensor, ...] = pool) -> None:
             for weights in pool:
                 F.linear(x, weights)
 
