@@ -2,7 +2,9 @@
 
 Only models that an `Architecture` expresses exactly are here; their numbers of parameters are the
 published ones (`tests/space/test_presets.py` holds them against `transformers`). The rows are in
-`preset_data/`, one file a family, each with its source.
+`preset_data/`, one file a family, each with its source. To add one, add a table there (what a row
+leaves out comes from `[shared]`, then from the defaults of `Architecture`) and its `transformers`
+configuration to the test.
 """
 
 from __future__ import annotations

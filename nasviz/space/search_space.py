@@ -89,6 +89,11 @@ class SearchSpace:
         for name in self.target.solve_for if self.target else ():
             self.dimension(name)
 
+    def __reduce__(self) -> tuple[type[SearchSpace], tuple[Any, ...]]:
+        # The read-only view of the base can't be copied or sent to another process; a dict can.
+        parts = (self.constraints, self.limits, self.target, self.name)
+        return type(self), (self.dimensions, dict(self.base), *parts)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the dimensions, in order."""

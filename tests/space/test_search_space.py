@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 import time
 from collections import Counter
 
@@ -237,6 +239,13 @@ def test_a_space_with_a_target_contains_only_the_solved_sizes() -> None:
     inside = space.contains(everything, cost=weights)
     assert set(rows_of(space, everything.take(inside))) == solved
     assert len(solved) < len(everything)
+
+
+def test_spaces_can_be_copied_and_sent_to_another_process() -> None:
+    space = small_space().constrained("n_layers > 1").limited("depth", 2).with_parameters(70_000)
+    assert copy.deepcopy(space) == space
+    assert pickle.loads(pickle.dumps(space)) == space
+    assert copy.copy(space).count(cost=weights) == space.count(cost=weights)
 
 
 def test_spaces_are_values() -> None:
