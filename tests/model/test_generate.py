@@ -94,6 +94,13 @@ def test_beyond_the_context_it_goes_on_from_the_latest_half():
         assert second == int(model(torch.tensor([latest]))[0, -1].argmax())
 
 
+def test_a_model_that_wrote_text_can_still_be_trained():
+    for model in models(5, position="rope"):
+        generate(model, [1], 3)
+        model(torch.zeros(1, 11, dtype=torch.long)).sum().backward()
+        assert model.token_embedding.weight.grad is not None
+
+
 def test_a_model_in_training_is_given_back_in_training():
     (model,) = models(1)
     model.train()

@@ -23,13 +23,9 @@ SEVERAL_EXPERTS = Rule("experts", lambda a: a.experts > 1, lambda a: 2)
 TANH_GELU = Rule("gelu_tanh", lambda a: a.mlp != "geglu" or a.gelu_tanh, lambda a: True)
 EVEN_HEAD = Rule("head_dim", lambda a: a.head_dim % 2 == 0, lambda a: a.head_dim + 1)
 
-_OLD = (
-    one_of("norm", "layernorm"),
-    one_of("biases", "all"),
-    UNGATED,
-    EVERY_HEAD,
-    HEADS_FILL,
-)
+# Families that have every bias: where an architecture has none, zeros are written.
+BIASES = frozenset({"biases"})
+_OLD = (one_of("norm", "layernorm"), UNGATED, EVERY_HEAD, HEADS_FILL)
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -61,20 +57,22 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "GPT2", "gpt2", configuration.gpt2, names.GPT2,
-        rules=(*_OLD, one_of("position", "learned")), rearranged=rearrange.gpt2,
+        rules=(*_OLD, one_of("position", "learned")), free=BIASES, rearranged=rearrange.gpt2,
     ),
     Family(
         "OPT", "opt", configuration.opt, names.OPT,
         rules=(*_OLD, one_of("position", "learned"), one_of("extra_positions", 2),
                one_of("norm_eps", 1e-5)),
+        free=BIASES, rearranged=rearrange.zero_biases,
     ),
     Family(
         "GPTNeoX", "gpt_neox", configuration.gpt_neox, names.GPT_NEOX,
-        rules=_OLD, free=frozenset({"parallel_block", "rotary_share"}),
+        rules=_OLD, free=BIASES | {"parallel_block", "rotary_share"},
         rearranged=rearrange.gpt_neox,
     ),
     Family(
         "Starcoder2", "starcoder2", configuration.starcoder2, names.STARCODER2,
-        rules=(one_of("norm", "layernorm"), one_of("biases", "all"), UNGATED), free=WINDOW,
+        rules=(one_of("norm", "layernorm"), UNGATED), free=BIASES | WINDOW,
+        rearranged=rearrange.zero_biases,
     ),
 )  # fmt: skip

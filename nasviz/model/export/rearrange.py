@@ -39,12 +39,26 @@ def _by_head(tensor: Tensor, head_dim: int) -> Tensor:
     return tensor.reshape(-1, head_dim, *tensor.shape[1:])
 
 
+def zero_biases(architecture: Architecture, weights: Weights) -> Weights:
+    """Return the weights with a bias of zeros wherever there is none: GPT-2 and kin need them all.
+
+    The logits are the same, and the exported model has that many zeros more.
+    """
+    zeros = {}
+    for name, tensor in weights.items():
+        path = name.removesuffix(".weight")
+        if path != name and (path.startswith("blocks.") or path == "head.norm"):
+            zeros[f"{path}.bias"] = tensor.new_zeros(tensor.shape[0])
+    return {**zeros, **weights}
+
+
 def gpt2(architecture: Architecture, weights: Weights) -> Weights:
     """Return queries, keys and values as one matrix, and every block's matrix transposed.
 
     GPT-2's `Conv1D` keeps its matrices as (inputs, outputs).
     """
-    joined = _joined(weights, lambda q, k, v: torch.cat((q, k, v)))
+    whole = zero_biases(architecture, weights)
+    joined = _joined(whole, lambda q, k, v: torch.cat((q, k, v)))
     return {
         name: tensor.T if name.startswith("blocks.") and tensor.ndim == 2 else tensor
         for name, tensor in joined.items()
@@ -61,7 +75,7 @@ def gpt_neox(architecture: Architecture, weights: Weights) -> Weights:
         ]  # (heads, head_dim, …)
         return torch.stack(split, dim=1).flatten(0, 2)  # (heads · 3 · head_dim, …)
 
-    return _joined(weights, by_head)
+    return _joined(zero_biases(architecture, weights), by_head)
 
 
 def gemma(architecture: Architecture, weights: Weights) -> Weights:
