@@ -85,8 +85,9 @@ def fitted(seconds: NDArray[np.float64], measured: NDArray[np.float64]) -> Facto
     held_at = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
     pull = _PULL * len(measured)
     normal = shares.T @ shares + pull * np.eye(len(held_at))
-    *factors, fixed = np.linalg.solve(normal, shares.sum(axis=0) + pull * held_at)
-    return Factors(*(max(_LEAST, float(each)) for each in factors), max(0.0, fixed * _PASS_S))
+    solved = np.linalg.solve(normal, shares.sum(axis=0) + pull * held_at)
+    products, attention, streams, overhead = (max(_LEAST, float(each)) for each in solved[:4])
+    return Factors(products, attention, streams, overhead, max(0.0, float(solved[4]) * _PASS_S))
 
 
 def _by_kind(parts: LatencyParts) -> NDArray[np.float64]:
