@@ -111,7 +111,13 @@ def roofline_content(record: RooflineRecord) -> Content:
                 "intensity": [f"{format_value(each)} FLOP/byte" for each in intensities],
                 "reached": [format_value(each, "FLOP/s") for each in reached],
             },
-            "names": places | {"colour": colours, "text": [point.label for point in record.points]},
+            "names": places
+            | {
+                "colour": colours,
+                "text": [point.label for point in record.points],
+                "align": ["right" if each > ridge else "left" for each in intensities],
+                "offset": [-9.0 if each > ridge else 9.0 for each in intensities],
+            },
             "regions": {
                 "x": [x.low, x.high],
                 "y": [y.low, y.low],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 Scale = tuple[float, str]
 
 _SI: tuple[Scale, ...] = (
@@ -67,9 +69,12 @@ def format_value(value: float | None, unit: str = "") -> str:
 
 def _shortest(number: float) -> str:
     if abs(number) >= 1_000:
-        return f"{round(number):,}"
+        return f"{math.floor(number + 0.5):,}"  # 1,234.5 goes up, as on the page
     rounded = float(f"{number:.3g}")
-    return f"{rounded:.12g}" if abs(rounded) >= 1e-4 or rounded == 0 else f"{rounded:.2e}"
+    if rounded and abs(rounded) < 1e-6:
+        mantissa, exponent = f"{rounded:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return np.format_float_positional(rounded, trim="-")
 
 
 def ticks_within(
@@ -105,7 +110,8 @@ def _round_ticks(low: float, high: float, wanted: int) -> list[float]:
     step = next(each * power for each in (1, 2, 2.5, 5, 10) if each * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
+    ticks = [float(f"{index * step:.12g}") for index in range(first, last + 1)]
+    return ticks if len(ticks) > 1 else _round_ticks(low, high, 2 * wanted)
 
 
 def tick_labels(ticks: Sequence[float], unit: str, log: bool) -> list[str]:

@@ -176,6 +176,21 @@ def _combined(events: list[DocumentChangedEvent]) -> list[DocumentChangedEvent]:
     """Return `events` with later changes of the same property folded into the first."""
     kept: list[DocumentChangedEvent] = []
     for event in events:
-        if not any(earlier.combine(event) for earlier in reversed(kept)):
+        if not any(
+            _same_columns(earlier, event) or earlier.combine(event) for earlier in reversed(kept)
+        ):
             kept.append(event)
     return kept
+
+
+def _same_columns(earlier: DocumentChangedEvent, event: DocumentChangedEvent) -> bool:
+    """Return whether both replace all columns of one source: the latest are sent either way."""
+    from bokeh.document.events import ColumnDataChangedEvent
+
+    return (
+        isinstance(earlier, ColumnDataChangedEvent)
+        and isinstance(event, ColumnDataChangedEvent)
+        and earlier.model is event.model
+        and earlier.cols is None
+        and event.cols is None
+    )

@@ -3,7 +3,9 @@
 import { loadBokeh, markKernelGone, ownBuffer } from "./bokeh_loader.js";
 import { dressModels, readTheme, watchTheme } from "./theme.js";
 
-const SENT_BACK = new Set(["indices", "start", "end", "active"]);
+// What a reader changes, by kind of model. A DataRange1d is left out: it follows the data by itself
+// on every view, and two views that told each other would never come to rest.
+const SENT_BACK = { Selection: ["indices"], Range1d: ["start", "end"] };
 const PATCHES_KEPT = 64; // then the page asks for the whole document and forgets them
 
 // Called once a model: initialize and every render share this state (their proxies differ).
@@ -159,7 +161,8 @@ class DocumentView {
     shown.on_change((event) => {
       if (this.quiet || shown !== this.document) return;
       const message = event.kind === "MessageSent";
-      if (!message && !(event.kind === "ModelChanged" && SENT_BACK.has(event.attr))) return;
+      const changed = event.kind === "ModelChanged" && SENT_BACK[event.model.type];
+      if (!message && !(changed && changed.includes(event.attr))) return;
       const key = message ? Symbol("message") : `${event.model.id}.${event.attr}`;
       this.queue.set(key, event);
       this.timer ??= setTimeout(() => this.flush(), 50);

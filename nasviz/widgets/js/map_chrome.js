@@ -21,10 +21,15 @@ export class MapChrome {
       this.button("x_log", "log x", "Logarithmic cost axis", () => act.toggle("x_log")),
       this.button("y_log", "log y", "Logarithmic quality axis", () => act.toggle("y_log")),
       this.button("lasso", "lasso", "Draw around candidates to pick them (L, or Shift + drag)",
-        () => act.toggle("lasso")),
+        () => act.toggle("lasso")));
+    this.zoom = element("div", { class: "nasviz-map-zoom" },
       this.button("in", "+", "Zoom in (+)", () => act.zoom(1 / 1.5)),
       this.button("out", "−", "Zoom out (−)", () => act.zoom(1.5)),
       this.button("reset", "reset", "Show everything (0, or double-click)", () => act.reset()));
+    // A press on these is none on the map beneath.
+    for (const name of ["pointerdown", "pointerup", "dblclick", "keydown"]) {
+      this.zoom.addEventListener(name, (event) => event.stopPropagation());
+    }
     this.mount = element("div", { class: "nasviz-map-mount" });
     this.overlay = svgElement("svg", { class: "nasviz-map-overlay", "aria-hidden": "true" });
     this.lassoPath = svgElement("path", { class: "nasviz-map-lasso" });
@@ -37,7 +42,7 @@ export class MapChrome {
     this.area = element("div", {
       class: "nasviz-map-area", tabindex: "0", role: "application",
       "aria-roledescription": "scatter plot",
-    }, this.mount, this.overlay, this.tip, this.hint, this.chip, this.empty);
+    }, this.mount, this.overlay, this.hint, this.zoom, this.chip, this.tip, this.empty);
     this.legend = element("div", { class: "nasviz-map-legend" });
     this.live = element("div", { class: "nasviz-map-live", "aria-live": "polite" });
     el.classList.add("nasviz-map");

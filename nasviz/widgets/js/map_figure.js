@@ -7,6 +7,8 @@ import { tickLabel, ticksWithin } from "./units.js";
 
 const TYPE_SIZE = { ticks: "12px", axis: "12px", labels: "12px" };
 
+const LABEL = { x_offset: 9, text_baseline: "middle", text_font_size: TYPE_SIZE.labels };
+
 export class MapFigure {
   constructor(bokeh, theme) {
     this.bokeh = bokeh;
@@ -29,9 +31,9 @@ export class MapFigure {
       whiskers: this.part("Segment", ["x0", "y0", "x1", "y1"], { line_width: 1.4, line_alpha: 0.7 }),
       trainedFront: this.part("Line", ["x", "y"], { line_width: 1.3, line_dash: [2, 3] }),
       landmarks: this.part("Scatter", ["x", "y"], { marker: "diamond", size: 12 }),
-      labels: this.part("Text", ["x", "y", "text"], {
-        x_offset: 9, text_baseline: "middle", text_font_size: TYPE_SIZE.labels,
-      }),
+      // Bokeh strokes text above its fill: the outline that lifts it off the cloud comes first.
+      outlines: this.part("Text", ["x", "y", "text"], { ...LABEL, text_outline_width: 3.5 }),
+      labels: this.part("Text", ["x", "y", "text"], LABEL),
       waiting: this.part("Scatter", ["x", "y"], { marker: "circle", size: 9, line_width: 1.6 }),
       trained: this.part("Scatter", ["x", "y"], { marker: "circle", size: 10, line_width: 1.3 }),
       halo: this.part("Scatter", ["x", "y"], { marker: "circle", size: 17, line_width: 4.5 }),
@@ -135,6 +137,7 @@ export class MapFigure {
       whiskers: { line_color: trained },
       trainedFront: { line_color: trained },
       landmarks: { fill_color: landmark, line_color: page },
+      outlines: { text_color: page, text_outline_color: page, text_font: font },
       labels: { text_color: landmark, text_font: font },
       waiting: { fill_color: page, line_color: trained },
       trained: { fill_color: trained, line_color: page },

@@ -105,7 +105,11 @@ export function describeRow(row, sample, specs, axes) {
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.role !== "dimension" || !sample.has(name)) continue;
     const code = sample.values(name)[row];
-    const value = spec.choices ? spec.choices[code] : formatValue(code, spec.unit);
+    if (spec.choices) {
+      sizes.push(spec.choices[code]);
+      continue;
+    }
+    const value = formatValue(code, spec.unit);
     sizes.push(spec.short ? spec.short.replace("{}", value) : `${spec.label} ${value}`);
   }
   return [sizes.join(" · "), figures((name) => sample.values(name)[row], specs, axes)];

@@ -230,7 +230,8 @@ export class MapView {
     const landmarks = of("landmark");
     this.figure.set("landmarks", columns(landmarks));
     const labelled = this.clearLabels(landmarks);
-    this.figure.set("labels", { ...columns(labelled), text: labelled.map(({ label }) => label) });
+    const names = { ...columns(labelled), text: labelled.map(({ label }) => label) };
+    for (const part of ["outlines", "labels"]) this.figure.set(part, names);
     const ranged = trained.filter(({ low, high }) => Number.isFinite(low + high));
     this.figure.set("whiskers", {
       x0: ranged.map(({ x }) => x), x1: ranged.map(({ x }) => x),
@@ -424,6 +425,7 @@ export class MapView {
     if (!this.view) return;
     this.chrome.hideHint();
     this.drawing = done ? null : path;
+    this.chrome.showTip(null);
     if (done) {
       const places = path.map((at) => this.place(at));
       const rows = rowsInside(this.shared.sample, this.axes, places);

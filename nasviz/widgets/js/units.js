@@ -83,7 +83,7 @@ function roundTicks(low, high, wanted) {
   for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index++) {
     ticks.push(Number((index * step).toPrecision(12)));
   }
-  return ticks;
+  return ticks.length > 1 ? ticks : roundTicks(low, high, 2 * wanted);
 }
 
 // The label of one tick among its fellows: on a linear axis they share scale and decimals.

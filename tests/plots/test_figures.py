@@ -1,0 +1,139 @@
+"""Plots put records on axes: what they show is asked of the content, not of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from bokeh.core.validation import check_integrity
+from bokeh.document import Document
+
+from nasviz.plots.axis import refresh
+from nasviz.plots.breakdown import Bar, Breakdown, breakdown_content, draw_breakdown
+from nasviz.plots.front import Objective, SearchFront, draw_front, front_content
+from nasviz.plots.hypervolume import (
+    HypervolumeHistory,
+    Search,
+    draw_hypervolume,
+    hypervolume_content,
+)
+from nasviz.plots.learning_curve import (
+    Curve,
+    LearningCurves,
+    draw_learning_curve,
+    learning_curve_content,
+)
+from nasviz.plots.roofline import (
+    RooflineRecord,
+    WorkPoint,
+    draw_roofline,
+    roofline_content,
+)
+
+
+def curve(n: int, label: str = "trial 3") -> Curve:
+    steps = np.arange(1.0, n + 1)
+    scored = np.where(steps % 7 == 0, 3 / steps, np.nan)
+    return Curve(label, steps * 1536, steps * 0.1, 4 / steps, scored)
+
+
+CURVES = LearningCurves((curve(131), curve(17, "trial 5")), levels=(("unigram", 3.31),))
+HISTORY = HypervolumeHistory((Search("nsga2", np.array([1.0, 3, 5]), np.array([0.2, 0.5, 0.6])),))
+BARS = Breakdown(
+    (Bar("parameters", "", {"embedding": 3.0, "attention": 5.0, "feed_forward": 11.0}),)
+)
+WORK = RooflineRecord(
+    "laptop",
+    1e11,
+    2e10,
+    (WorkPoint("prefill", 2e9, 4e7, 0.03), WorkPoint("decode", 9e6, 2e7, 2e-3)),
+)
+FRONT = SearchFront(
+    (Objective("time", "s", log=True), Objective("bits per byte")),
+    np.array([0.003, 0.001, 0.002, np.nan]),
+    np.array([2.2, 2.9, 2.4, 2.0]),
+    np.array([True, True, False, False]),
+    ("a", "b", "c", "d"),
+)
+
+
+@pytest.mark.parametrize(
+    ("draw", "record"),
+    [
+        (draw_learning_curve, CURVES),
+        (draw_learning_curve, LearningCurves(())),
+        (draw_hypervolume, HISTORY),
+        (draw_hypervolume, HypervolumeHistory(())),
+        (draw_breakdown, BARS),
+        (draw_roofline, WORK),
+        (draw_front, FRONT),
+    ],
+)
+def test_every_record_becomes_a_sound_figure(draw: Any, record: Any) -> None:
+    drawn = draw(record)
+    document = Document()
+    document.add_root(drawn)
+    issues = check_integrity(document.models)
+    assert not issues.error
+    assert document.to_json()
+
+
+def test_a_refreshed_figure_is_the_figure_of_the_new_record() -> None:
+    drawn = draw_learning_curve(LearningCurves((curve(5),)))
+    refresh(drawn, learning_curve_content(CURVES))
+    fresh = draw_learning_curve(CURVES)
+    for name in ("curves", "ends", "names", "levels"):
+        one, other = (each.select_one({"name": name}).data_source.data for each in (drawn, fresh))
+        assert one.keys() == other.keys()
+        for column in one:
+            values = [
+                np.concatenate([np.ravel(each) for each in data[column]]).tolist()
+                for data in (one, other)
+            ]
+            assert values[0] == values[1]
+    assert (drawn.y_range.start, drawn.y_range.end) == (fresh.y_range.start, fresh.y_range.end)
+
+
+def test_a_long_curve_is_drawn_by_means_up_to_its_last_step() -> None:
+    content = learning_curve_content(LearningCurves((curve(100_003),)))
+    xs, ys = content.sources["curves"]["xs"][0], content.sources["curves"]["ys"][0]
+    assert len(xs) == len(ys) == 1_200
+    assert xs[-1] == 100_003 * 1536
+
+
+def test_scores_are_only_where_a_trial_was_scored() -> None:
+    content = learning_curve_content(LearningCurves((curve(23),), "seconds", "bits_per_byte"))
+    assert content.sources["scores"]["x"] == pytest.approx([0.7, 1.4, 2.1])
+    assert content.x.unit == "s"
+
+
+def test_hypervolume_holds_until_the_next_trial() -> None:
+    searches = hypervolume_content(HISTORY).sources["searches"]
+    assert searches["xs"][0].tolist() == [1, 3, 3, 5, 5]
+    assert searches["ys"][0].tolist() == [0.2, 0.2, 0.5, 0.5, 0.6]
+
+
+def test_shares_fill_the_bar() -> None:
+    parts = breakdown_content(BARS).sources["parts"]
+    assert parts["left"][0] == 0
+    assert parts["right"][-1] == pytest.approx(1)
+    assert parts["left"][1:] == parts["right"][:-1]
+    assert parts["share"] == ["16%", "26%", "58%"]
+
+
+def test_the_roof_bends_where_arithmetic_and_memory_take_equally_long() -> None:
+    roof = roofline_content(WORK).sources["roof"]
+    assert roof["x"][1] == WORK.ridge == 5
+    assert roof["y"][1:] == [1e11, 1e11]
+    drops = roofline_content(WORK).sources["drops"]
+    assert all(low <= high for low, high in zip(drops["y0"], drops["y1"], strict=True))
+
+
+def test_the_front_is_a_staircase_and_unfinished_trials_are_left_out() -> None:
+    sources = front_content(FRONT).sources
+    assert sources["front"]["label"] == ["b", "a"]
+    assert sources["steps"]["x"].tolist() == [0.001, 0.003, 0.003]
+    assert sources["steps"]["y"].tolist() == [2.9, 2.9, 2.2]
+    assert sources["trials"]["label"] == ["c"]
+    assert sources["latest"]["label"] == ["c"]
