@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
@@ -41,11 +42,17 @@ def load_calibrated() -> Hardware | None:
 
     A damaged file is as good as none: calibrating again replaces it.
     """
+    path = calibrated_path()
     try:
-        text = calibrated_path().read_text(encoding="utf-8")
-        found = Hardware.from_json(json.loads(text))
+        return _read(path, path.stat().st_mtime_ns)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, InputError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, written_ns: int) -> Hardware | None:
+    """Return the profile in `path`; `written_ns`, when it was written, tells an old one apart."""
+    found = Hardware.from_json(json.loads(path.read_text(encoding="utf-8")))
     return found if found.measured is not None else None
 
 

@@ -36,8 +36,8 @@ SIZES = (
     (9, 272, 4, 2, 1008, 16384),
 )
 PROMPTS = (37, 200)
-GENERATED = 16
-ROUNDS = 3
+GENERATED = 8
+ROUNDS = 2
 
 # How firmly factors are held at 1, in squared relative errors: kinds that the probes can't tell
 # apart stay near what was measured alone.

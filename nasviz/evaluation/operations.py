@@ -20,7 +20,7 @@ ROWS = (1, 2, 4, 8, 16, 64, 256, 1024)
 WEIGHTS = tuple(2**power for power in range(10, 25, 2))
 # No single product above this many multiply-adds is measured: its rate is that of the largest.
 MOST_MULTIPLY_ADDS = 2**28
-BUDGET_S = 0.012  # for one reading of a table
+BUDGET_S = 0.008  # for one reading of a table
 POOL_BYTES = 48 * 2**20  # operands that are cycled through, to be found outside the caches
 POOLS = tuple(2**power for power in range(18, 27))  # bytes read in one pass
 

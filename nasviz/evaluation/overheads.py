@@ -42,11 +42,11 @@ def measure_overheads(
     operations: Operations, precision: Precision, stopwatch: Stopwatch
 ) -> MeasuredRates:
     """Return the tables completed by the overheads that the probes show."""
-    workload = Workload(prompt_tokens=16, generated_tokens=24, precision=precision)
+    workload = Workload(prompt_tokens=16, generated_tokens=16, precision=precision)
     rates = MeasuredRates(**vars(operations), overheads_s=dict.fromkeys(OVERHEADS, 0.0))
     probes = [PLAIN.with_(**changes) for changes in PROBES.values()]
     models = [model.with_(n_layers=depth) for model in probes for depth in (SHALLOW, DEEP)]
-    found = measure(models, workload, rounds=5, device=stopwatch.device)
+    found = measure(models, workload, rounds=4, device=stopwatch.device)
     clocks = lookups(rates, precision)
     beyond = []
     for model, reading in zip(models, found, strict=True):
