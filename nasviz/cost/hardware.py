@@ -115,20 +115,22 @@ class Hardware:
 
         return calibrate(threads=threads)
 
-    def peak_flops_per_s(self, precision: str) -> float:
-        """Return the peak rate at which products in `precision` are computed.
+    def computed_in(self, precision: str) -> str:
+        """Return the precision whose rates serve `precision` on this device.
 
-        Where the device has no units for it, the rate of what stands in: 16-bit for fp8, int8 and
-        int4, fp32 for 16-bit.
+        Its own where the device has units for it; otherwise what stands in: 16 bits for fp8, int8
+        and int4, and fp32 for 16 bits.
         """
         if precision not in PRECISIONS:
             raise unknown_name("precision", precision, PRECISIONS)
         # int8 and int4 are weights only: the arithmetic is in 16 bits even where int8 units exist.
         own = () if precision in ("int8", "int4") else (precision,)
-        for name in (*own, *_STAND_INS[precision]):
-            if name in self.flops_per_s:
-                return self.flops_per_s[name]
-        return self.flops_per_s["fp32"]
+        known = (name for name in (*own, *_STAND_INS[precision]) if name in self.flops_per_s)
+        return next(known, "fp32")
+
+    def peak_flops_per_s(self, precision: str) -> float:
+        """Return the peak rate at which products in `precision` are computed."""
+        return self.flops_per_s[self.computed_in(precision)]
 
     def to_json(self) -> dict[str, Any]:
         """Return every figure by name."""

@@ -165,8 +165,9 @@ def lookups(rates: MeasuredRates, precision: str) -> Clocks:
 
 def clocks(hardware: Hardware, precision: str) -> Clocks:
     """Return the clocks of `hardware` in `precision`: measured where it was, else a roofline."""
-    if hardware.measured is not None and precision in hardware.measured.rates:
-        return lookups(hardware.measured.rates[precision], precision)
+    computed = hardware.computed_in(precision)
+    if hardware.measured is not None and computed in hardware.measured.rates:
+        return lookups(hardware.measured.rates[computed], precision)
     peak = Roofline(
         flops_per_s=hardware.peak_flops_per_s(precision) * hardware.matmul_efficiency,
         bytes_per_s=hardware.bandwidth_bytes_per_s * hardware.bandwidth_efficiency,

@@ -102,7 +102,8 @@ def computed_precisions(stopwatch: Stopwatch) -> list[Precision]:
     slower, and no model should be run so.
     """
     plain = _large_matmul_flops_per_s("fp32", stopwatch)
-    small: tuple[Precision, ...] = ("bf16", "fp16")
+    # On a CPU bf16 is the 16-bit format that models are run in.
+    small: tuple[Precision, ...] = ("bf16",) if stopwatch.device == "cpu" else ("bf16", "fp16")
     faster = [name for name in small if _large_matmul_flops_per_s(name, stopwatch) >= plain]
     return ["fp32", *faster]
 
