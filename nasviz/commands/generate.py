@@ -70,9 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     if written.rereads:
+        times = "once" if written.rereads == 1 else f"{written.rereads} times"
         print(
-            f"nasviz: the context of {context} tokens filled up {written.rereads} times; each "
-            "time the model went on from its latest half",
+            f"nasviz: the context of {context} tokens filled up {times}; the model then went on "
+            "from its latest half",
             file=sys.stderr,
         )
     return 0
