@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Literal
 
+from nasviz.errors import NasvizError
 from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.training.progress import Progress
 
 Command = Literal["go", "pause", "cancel"]
+
+log = logging.getLogger("nasviz.worker")
 
 FLUSH_S = 0.25
 LOOK_S = 0.05
@@ -32,10 +36,17 @@ class Reporter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been taken."""
-        rows, self._rows = self._rows, []
+        """Write what has been taken; what can't be written now (a full disk) is kept for later.
+
+        A run is worth more than its curve, so a row that can't be stored does not end it.
+        """
         self._flushed = time.monotonic()
-        self._study.report(self._number, rows)
+        try:
+            self._study.report(self._number, self._rows)
+        except NasvizError as error:
+            log.warning("trial %d: progress is not stored: %s", self._number, error)
+        else:
+            self._rows = []
 
 
 class Control:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,7 @@ SEARCH_BYTES = 1 << 16
 TEST_BYTES = 1 << 17
 
 LATENCY_ROUNDS = 3
+STORE_AGAIN_S = 5.0
 
 log = logging.getLogger("nasviz.worker")
 
@@ -62,21 +64,27 @@ def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
     reporter = Reporter(study, trial.number)
     control = Control(study, trial.number, stopping)
     try:
-        state = _train(study, trial, reporter, control)
+        state = _train(study, trial, reporter, control, stopping)
     except NasvizError as error:
         log.warning("trial %d failed: %s", trial.number, error)
-        _fail(study, trial, reporter, _reason(error))
+        _fail(study, trial, reporter, _reason(error), stopping)
     except Exception as error:
         # Whatever a candidate brings about is its result; the log keeps the traceback.
         log.exception("trial %d failed", trial.number)
-        _fail(study, trial, reporter, f"{type(error).__name__}: {error}")
+        _fail(study, trial, reporter, f"{type(error).__name__}: {error}", stopping)
     else:
         _settle(study, trial, state, stopping())
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
-def _train(study: Study, trial: Trial, reporter: Reporter, control: Control) -> str:
+def _train(
+    study: Study,
+    trial: Trial,
+    reporter: Reporter,
+    control: Control,
+    stopping: Callable[[], bool],
+) -> str:
     """Return "complete" (the result is stored), "paused" or "cancelled"."""
     directory = study.directory(trial.number)
     if trial.attempts <= 1:
@@ -98,8 +106,21 @@ def _train(study: Study, trial: Trial, reporter: Reporter, control: Control) -> 
     )
     reporter.flush()
     if outcome.state == "complete":
-        queue.complete(study, trial.number, _result(trial, corpus, outcome, finish))
+        result = _result(trial, corpus, outcome, finish)
+        _stored(lambda: queue.complete(study, trial.number, result), stopping)
     return outcome.state
+
+
+def _stored(store: Callable[[], None], stopping: Callable[[], bool]) -> None:
+    """Store what took long to get, tried again while the study can't be written (a full disk)."""
+    while True:
+        try:
+            return store()
+        except NasvizError as error:  # noqa: PERF203 (trying again is what the loop is for)
+            if stopping():
+                raise
+            log.warning("not stored, trying again in %g s: %s", STORE_AGAIN_S, error)
+            time.sleep(STORE_AGAIN_S)
 
 
 class _Finish:
@@ -188,9 +209,11 @@ def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:
     log.info("trial %d: %s", trial.number, state)
 
 
-def _fail(study: Study, trial: Trial, reporter: Reporter, reason: str) -> None:
+def _fail(
+    study: Study, trial: Trial, reporter: Reporter, reason: str, stopping: Callable[[], bool]
+) -> None:
     reporter.flush()
-    queue.fail(study, trial.number, reason)
+    _stored(lambda: queue.fail(study, trial.number, reason), stopping)
 
 
 def _reason(error: NasvizError) -> str:

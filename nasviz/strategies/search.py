@@ -18,6 +18,7 @@ from nasviz.strategies import pareto
 from nasviz.strategies.objectives import values_of
 from nasviz.strategies.search_run import Ending, SearchRun
 from nasviz.strategies.settings import SearchSettings
+from nasviz.study.corpus_name import settled_corpus
 from nasviz.study.study import OBJECTIVES, Study
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
@@ -109,7 +110,7 @@ def prepare_search(
         strategy,
         objectives,
         plan or TrainingPlan(),
-        os.fspath(corpus),
+        settled_corpus(corpus),
         workload or Workload(),
         hardware or Hardware.default(),
         seed,

@@ -70,15 +70,19 @@ def complete(study: Study, number: int, result: Mapping[str, Any]) -> None:
     _end(study, number, ("running",), "complete", result=json.dumps(dict(result)))
 
 
-def fail(study: Study, number: int, reason: str) -> None:
-    """Note that a trial failed, and why."""
-    if _end(study, number, ("running", "waiting", "paused"), "failed", reason=reason):
+def fail(study: Study, number: int, reason: str, *, held_by: int | None = None) -> None:
+    """Note that a trial failed, and why; only if that worker holds it, where one is named."""
+    states = ("running", "waiting", "paused")
+    if _end(study, number, states, "failed", held_by=held_by, reason=reason):
         study.mirror.failed(study.trial_id(number), reason)
 
 
-def cancel(study: Study, number: int, reason: str = "cancelled by the user") -> bool:
+def cancel(
+    study: Study, number: int, reason: str = "cancelled by the user", *, held_by: int | None = None
+) -> bool:
     """Note that a trial was given up; return whether it was still open."""
-    ended = _end(study, number, ("running", "waiting", "paused"), "cancelled", reason=reason)
+    states = ("running", "waiting", "paused")
+    ended = _end(study, number, states, "cancelled", held_by=held_by, reason=reason)
     if ended:
         study.mirror.failed(study.trial_id(number), reason)
     return ended
@@ -120,23 +124,28 @@ def notice_dead_workers(study: Study) -> list[Trial]:
 
 
 def _settle(study: Study, trial: Trial, worker: workers.Worker) -> None:
+    """Decide about a dead worker's trial; no more than one of several processes that look does.
+
+    Each change is made only if the dead worker still holds the trial: meanwhile another process
+    may have put it back, and a new worker may have taken it.
+    """
     place = f"worker {worker.pid} on {worker.host}"
     killed_for_memory = worker.host == workers.this_host() and (
         (workers.oom_kills() or 0) > (worker.oom_kills or 0)
     )
     if trial.request == "cancel":
-        cancel(study, trial.number)
+        cancel(study, trial.number, held_by=worker.number)
     elif killed_for_memory:
-        fail(study, trial.number, f"out of memory: the kernel ended {place}; try a smaller batch")
+        reason = f"out of memory: the kernel ended {place}; try a smaller batch"
+        fail(study, trial.number, reason, held_by=worker.number)
     elif trial.deaths + 1 >= MOST_DEATHS:
         fail(
             study, trial.number, f"killed: {place} died, as did the one before it; see {worker.log}"
         )
-    elif trial.request == "pause":
-        pause(study, trial.number)
     else:
-        changes = {"state": "waiting", "request": "", "worker": None, "deaths": trial.deaths + 1}
-        _change(study, trial.number, ("running",), changes)
+        state = "paused" if trial.request == "pause" else "waiting"
+        changes = {"state": state, "request": "", "worker": None, "deaths": trial.deaths + 1}
+        _change(study, trial.number, ("running",), changes, held_by=worker.number)
 
 
 def _first_waiting(connection: Connection, study_id: int) -> int | None:
@@ -161,20 +170,34 @@ def _trials_of(
     ]
 
 
-def _end(study: Study, number: int, states: Sequence[str], state: str, **more: Any) -> bool:
+def _end(
+    study: Study,
+    number: int,
+    states: Sequence[str],
+    state: str,
+    *,
+    held_by: int | None = None,
+    **more: Any,
+) -> bool:
     changes = {"state": state, "request": "", "ended": time.time(), **more}
-    return _change(study, number, states, changes)
+    return _change(study, number, states, changes, held_by=held_by)
 
 
-def _change(study: Study, number: int, states: Sequence[str], changes: Mapping[str, Any]) -> bool:
-    """Change the trial if it is in one of `states`; return whether it was."""
-    update = (
-        TRIALS.update()
-        .where(
-            TRIALS.c.study_id == study.id,
-            TRIALS.c.number == number,
-            TRIALS.c.state.in_(list(states)),
-        )
-        .values(updated=time.time(), **changes)
-    )
+def _change(
+    study: Study,
+    number: int,
+    states: Sequence[str],
+    changes: Mapping[str, Any],
+    *,
+    held_by: int | None = None,
+) -> bool:
+    """Change the trial if it is in one of `states` (and on that worker); return whether it was."""
+    conditions = [
+        TRIALS.c.study_id == study.id,
+        TRIALS.c.number == number,
+        TRIALS.c.state.in_(list(states)),
+    ]
+    if held_by is not None:
+        conditions.append(TRIALS.c.worker == held_by)
+    update = TRIALS.update().where(*conditions).values(updated=time.time(), **changes)
     return study.database.write(lambda connection: connection.execute(update).rowcount == 1)

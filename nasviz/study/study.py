@@ -122,10 +122,11 @@ class Study:
         proposals: Sequence[Mapping[str, Any]] | None = None,
     ) -> list[Trial]:
         """Store a waiting trial for each `(candidate, plan)`; return them in order."""
+        from nasviz.study.corpus_name import settled_corpus
         from nasviz.study.tables import TRIALS
 
         given = list(rows)
-        corpus = _settled_corpus(corpus)
+        corpus = settled_corpus(corpus)
         remembered = list(proposals) if proposals is not None else [{} for _ in given]
         records: list[dict[str, Any]] = []
         for (candidate, plan), proposal in zip(given, remembered, strict=True):
@@ -286,12 +287,3 @@ def _plan_json(plan: object) -> str:
     if not isinstance(data, Mapping):
         raise InputError(f"plan={plan!r} is no TrainingPlan; leave it out for the default one")
     return json.dumps(dict(data))
-
-
-def _settled_corpus(corpus: str) -> str:
-    """Return a corpus's name, or its absolute path: a worker runs in another folder."""
-    from nasviz.corpus.corpus import corpus_names
-
-    if corpus in corpus_names() or not os.path.exists(os.path.expanduser(corpus)):
-        return corpus
-    return os.path.abspath(os.path.expanduser(corpus))
