@@ -18,6 +18,7 @@ from nasviz.space.table import CandidateTable
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import recipe_for
+from nasviz.widgets.quantities import plural
 
 _TOKEN_COSTS = ("parameters_active", "parameters_embedding", "flops_training_per_token")
 
@@ -32,9 +33,10 @@ class Expectation:
     @property
     def label(self) -> str:
         """What the quality axis says beside its name."""
-        if self.prior.n_trials == 0:
+        n_trials = self.prior.n_trials
+        if n_trials == 0:
             return "prior: published scaling laws, not measured"
-        return self.prior.label
+        return f"prior: published scaling laws, anchored on {plural(n_trials, 'trial')}"
 
     def of_table(self, table: CandidateTable) -> Prediction:
         """Return the bits per byte of all candidates, `(n,)` with their interval."""

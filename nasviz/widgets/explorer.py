@@ -23,7 +23,9 @@ from nasviz.widgets.panels.limits_panel import LimitsPanel
 from nasviz.widgets.panels.map_panel import MapPanel
 from nasviz.widgets.panels.space_panel import SpacePanel
 from nasviz.widgets.panels.tabs import Tabs
+from nasviz.widgets.panels.training_tab import corpus_of
 from nasviz.widgets.state import ExplorerState
+from nasviz.widgets.still_output import StillOutput
 from nasviz.widgets.stylesheet import StyleSheet
 from nasviz.widgets.work import Work
 
@@ -62,7 +64,7 @@ class Explorer(traitlets.HasTraits):
             _space(space),
             hardware=_hardware(hardware),
             workload=Workload() if workload is None else workload,
-            corpus=os.fspath(corpus),
+            corpus=corpus_of(os.fspath(corpus)),
         )
         close_previous(self)
         self._work = Work(self.state, study)
@@ -75,7 +77,8 @@ class Explorer(traitlets.HasTraits):
         header = Header(state, work.calibrate)
         space_panel = SpacePanel(state)
         limits_panel = LimitsPanel(state)
-        map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
+        self._map_panel = map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
+        self._still = StillOutput(map_panel.map)
         card = Card(state, work.train)
         tabs = Tabs(state, work)
         self._problem = ipywidgets.HTML()
@@ -124,12 +127,14 @@ class Explorer(traitlets.HasTraits):
     def close(self) -> None:
         """Take the explorer off the page and stop its threads; trials and workers go on."""
         self._work.close()
+        self._still.close()
         _close_tree(self.view)
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
+        from IPython.core.display_functions import display
 
         display(self.view)  # type: ignore[no-untyped-call]
+        self._still.show()
         self._work.displayed.set()
 
     def __repr__(self) -> str:

@@ -84,8 +84,8 @@ def stacked_bar(title: str, parts: Mapping[str, float], readable: Mapping[str, s
         for name, share in shares.items()
     ]
     spoken = ", ".join(f"{label_of(name)} {share:.0%}" for name, share in shares.items())
-    largest = sorted(shares.items(), key=lambda pair: -pair[1])[:2]
-    said = ", ".join(f"{label_of(name)} {share:.0%}" for name, share in largest)
+    largest = max(shares, key=lambda name: shares[name])
+    said = f"{label_of(largest)} {shares[largest]:.0%}"
     head = tag("div", tag("span", text(title)), tag("span", text(said)), css="nv-bar-head")
     bar = tag("div", *pieces, css="nv-stack", role="img", aria_label=f"{title}: {spoken}")
     return tag("div", head, bar, css="nv-bar")

@@ -122,7 +122,7 @@ const KINDS = {
 
   switch(row, set) {
     const node = element("input", {
-      type: "checkbox", "aria-label": row.label, class: "nv-switch",
+      type: "checkbox", "aria-label": row.label, class: "nv-check",
       "data-lm-suppress-shortcuts": "true",
     });
     node.addEventListener("change", () => set(node.checked, true));
@@ -147,6 +147,7 @@ function typed(row, set, mode, read) {
     spellcheck: "false", placeholder: row.labels[0],
   });
   input.addEventListener("change", () => set(read(input.value), true));
+  input.addEventListener("keydown", (event) => event.key === "Enter" && set(read(input.value), true));
   const show = (value) => {
     const shown = typeof value === "number" ? value.toLocaleString("en") : value ?? "";
     if (document.activeElement !== input || read(input.value) !== value) input.value = shown;

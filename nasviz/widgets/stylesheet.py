@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 
 class StyleSheet(anywidget.AnyWidget):
-    """Draws nothing: its style sheet is scoped under the class of the explorer's root."""
+    """Draws nothing; it also marks the explorer on the page when the kernel is gone."""
 
-    _esm = "export default { render({ el }) { el.classList.add('nv-style'); } };"
+    _esm = HERE / "stylesheet.js"
     _css = HERE / "style.css"

@@ -23,27 +23,28 @@ if TYPE_CHECKING:
 
 QUALITY = "bits_per_byte"
 STRATEGIES = {
-    "nsga2": "NSGA-II (evolution)",
-    "tpe": "TPE (learns what works)",
+    "nsga2": "NSGA-II",
+    "tpe": "TPE",
     "random": "random",
 }
-AGAINST = (
-    "time_per_output_token_s",
-    "parameters_total",
-    "memory_total_bytes",
-    "flops_decode_per_token",
-    "energy_per_token_j",
-    "time_to_first_token_s",
-)
+AGAINST = {
+    "time_per_output_token_s": "time / token",
+    "time_to_first_token_s": "first token",
+    "parameters_total": "weights",
+    "memory_total_bytes": "memory",
+    "flops_decode_per_token": "operations",
+    "energy_per_token_j": "energy",
+}
 _DEFAULTS = {
     "strategy": "nsga2",
-    "against": AGAINST[0],
+    "against": "time_per_output_token_s",
     "trials": 8,
     "tokens": 200_000,
     "seed": 0,
 }
 _HELP = {
-    "strategy": "How the next candidate is chosen from what the trials so far have shown.",
+    "strategy": "How the next candidate is chosen: NSGA-II crosses the best so far, TPE learns "
+    "which sizes do well, random draws blindly.",
     "against": "The cost that is minimised together with bits per byte.",
     "trials": "Candidates to train in this run; a search goes on where it was left.",
     "tokens": "Training tokens of each trial: fewer are faster and say less.",
@@ -70,8 +71,14 @@ class SearchTab:
         self.start.add_class("nv-first")
         self.stop = ipywidgets.Button(description="Stop")
         self.status = ipywidgets.HTML()
-        self.front = FigureView(label="Front of the search: bits per byte against a cost")
-        self.history = FigureView(label="Hypervolume against trials", height="260px")
+        self.front = FigureView(
+            label="Front of the search: bits per byte against a cost",
+            placeholder="the first trial's point comes here",
+        )
+        self.history = FigureView(
+            label="Hypervolume against trials",
+            placeholder="what each trial adds comes here",
+        )
         self.start.on_click(lambda _button: self._start(start))
         self.stop.on_click(lambda _button: stop())
         self.view = self._columns()
@@ -136,14 +143,14 @@ def search_knobs() -> list[Knob]:
         values=tuple(STRATEGIES), labels=tuple(STRATEGIES.values()),
     )  # fmt: skip
     against = Knob(
-        "against", "Against", "select", _HELP["against"], values=AGAINST,
-        labels=tuple(COST_COLUMNS[name].label.lower() for name in AGAINST),
+        "against", "Against", "select", _HELP["against"],
+        values=tuple(AGAINST), labels=tuple(AGAINST.values()),
     )  # fmt: skip
     return [
         strategies,
         against,
         Knob("trials", "Trials", "number", _HELP["trials"]),
-        Knob("tokens", "Tokens each", "number", _HELP["tokens"]),
+        Knob("tokens", "Tokens", "number", _HELP["tokens"]),
         Knob("seed", "Seed", "number", _HELP["seed"]),
     ]
 

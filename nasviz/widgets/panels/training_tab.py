@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
@@ -73,7 +75,11 @@ class TrainingTab:
         self.pause = self._asking("Pause", "pause")
         self.resume = self._asking("Resume", "resume")
         self.cancel = self._asking("Cancel", "cancel")
-        self.figure = FigureView(label="Loss of the watched trial against tokens", height="250px")
+        self.figure = FigureView(
+            label="Loss of the watched trial against tokens",
+            height="250px",
+            placeholder="no curve yet",
+        )
         self.prompt = Knobs(
             [Knob("prompt", "Prompt", "text", "The model goes on from here.")],
             {"prompt": DEFAULT_PROMPT},
@@ -107,7 +113,7 @@ class TrainingTab:
         for row in (start, asks, writing):
             row.add_class("nv-actions")
             row.add_class("nv-needs-kernel")
-        title = ipywidgets.HTML(heading("Train", text("with DeepSpeed, in its own process")))
+        title = ipywidgets.HTML(heading("Train", text("with DeepSpeed")))
         text_title = ipywidgets.HTML(heading("What it writes"))
         columns = [
             ipywidgets.VBox([title, self.knobs, start, self.cost]),
@@ -128,7 +134,7 @@ class TrainingTab:
             return
         self.knobs.errors = {}
         self.state.plan = plan
-        self.state.corpus = str(values[CORPUS]).strip() or "python"
+        self.state.corpus = corpus_of(str(values[CORPUS]))
 
     def _show_plan(self) -> None:
         values = plan_values(self.state.plan, self.state.corpus)
@@ -203,7 +209,6 @@ def written_samples(samples: Sequence[Mapping[str, str]]) -> Html:
 
 def plan_knobs() -> list[Knob]:
     """Return the rows of a training plan, from the catalogue of its settings."""
-    budgets = {field.name: field for field in BUDGET_FIELDS}
     rows = [
         Knob(
             BUDGET,
@@ -212,7 +217,6 @@ def plan_knobs() -> list[Knob]:
             help="What is fixed: "
             + " ".join(f"{each.label}: {each.help}" for each in BUDGET_FIELDS),
             values=BUDGETS,
-            labels=tuple(each.label.lower() for each in budgets.values()),
         ),
         Knob(AMOUNT, "Amount", "number", help="How much of it."),
     ]
@@ -243,7 +247,9 @@ def plan_knobs() -> list[Knob]:
 
 def _shortened(row: Knob) -> Knob:
     field = PLAN_FIELDS.get(row.name)
-    return row if field is None else Knob(**{**vars(row), "label": short_label(field)})
+    if field is None:
+        return row
+    return replace(row, label=short_label(field), unit="")
 
 
 def plan_values(plan: TrainingPlan, corpus: str) -> dict[str, Any]:
@@ -271,6 +277,12 @@ def plan_of(values: Mapping[str, Any]) -> TrainingPlan:
     return TrainingPlan(**{values[BUDGET]: amount}, **settings)
 
 
+def corpus_of(typed: str) -> str:
+    """Return the corpus that was typed: the whole path of a file or folder, else a name."""
+    given = typed.strip() or "python"
+    return os.path.abspath(given) if os.path.exists(given) else given
+
+
 def _place_of(problem: InputError, values: Mapping[str, Any]) -> str:
     """Return the row that an error is about: the one whose name it says, else the amount."""
     said = str(problem)
@@ -293,7 +305,7 @@ def configuration(plan: TrainingPlan, candidate: Candidate | None) -> Html:
 def trial_status(trial: Trial | None, rows: Mapping[str, Any] | None) -> Html:
     """Return where the watched trial stands: its state, speed and what is left."""
     if trial is None:
-        hint = note(text("The curve of a trial shows here once one runs."))
+        hint = note(text("Pick a candidate and press Train: its curve grows here, step by step."))
         return Html(heading("Curve") + hint)
     title = heading(
         f"Trial {trial.number}",

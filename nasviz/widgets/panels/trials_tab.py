@@ -10,7 +10,7 @@ import ipywidgets
 from nasviz.space.fields import FIELDS
 from nasviz.study.trial import Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
-from nasviz.widgets.html import Html, bold, heading, note, table, text
+from nasviz.widgets.html import Html, bold, heading, table, tag, text
 from nasviz.widgets.quantities import NOT_KNOWN, duration, quantity
 from nasviz.widgets.state import ExplorerState
 
@@ -18,12 +18,12 @@ COLUMNS = (
     TableColumn("number", "trial", "Its number in the study."),
     TableColumn("state", "state", "Waiting, running, paused, complete, failed or cancelled."),
     TableColumn("layers", "layers"),
-    TableColumn("width", "embedding"),
+    TableColumn("width", "width", "Embedding size."),
     TableColumn("heads", "heads"),
     TableColumn("vocabulary", "vocabulary"),
     TableColumn("context", "context"),
     TableColumn("weights", "weights"),
-    TableColumn("bits_per_byte", "bits / byte", "Of held-out text that no search saw."),
+    TableColumn("bits_per_byte", "bits/byte", "Of held-out text that no search saw."),
     TableColumn("accuracy", "accuracy", "Next tokens guessed right."),
     TableColumn("tokens", "tokens", "Trained on, repeats included."),
     TableColumn("seconds", "time", "Of training, without scoring."),
@@ -42,13 +42,9 @@ class TrialsTab:
         self.state = state
         self.table = DataTable(COLUMNS, title="Trials of the study", empty=_EMPTY)
         self.comparison = ipywidgets.HTML()
-        left = ipywidgets.VBox([self.table])
-        right = ipywidgets.VBox([self.comparison])
-        for column in (left, right):
-            column.add_class("nv-column")
-        self.view = ipywidgets.HBox([left, right])
-        self.view.add_class("nv-tab")
-        self.view.add_class("nv-wide")
+        self.view = ipywidgets.VBox([self.table, self.comparison])
+        self.view.add_class("nv-column")
+        self.view.add_class("nv-tall")
         self.table.observe(self._pick, names="picked")
         self.table.observe(lambda _change: self._compare(), names="compared")
         state.observe(lambda _change: self._show(), names="study")
@@ -115,8 +111,7 @@ def trial_cells(trial: Trial) -> dict[str, Cell]:
 def comparison(trials: Sequence[Trial]) -> Html:
     """Return what differs between two trials, or how to choose them."""
     if len(trials) < 2:
-        hint = note(text("Tick two trials in the table: what differs between them shows here."))
-        return Html(heading("Compare") + hint)
+        return tag("p", text("Tick two trials to see what differs between them."), css="nv-hint")
     rows = []
     for label, values in differences(trials):
         rows.append([text(label), *(bold(value) for value in values)])

@@ -1,0 +1,302 @@
+"""The explorer in a real JupyterLab: the road from a slider to trained trials, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from lab import SECOND, Lab, Notebook
+from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+Open = Callable[..., Notebook]
+
+CELL = "import nasviz\nexplorer = nasviz.Explorer(study={study!r}, corpus={corpus!r})\nexplorer"
+TINY = "nasviz.Architecture(n_layers=1, d_model=64, n_heads=1, vocab_size=256, context_length=64)"
+
+
+@pytest.fixture(scope="module")
+def corpus(lab: Lab) -> str:
+    """Return a text that a tiny model is trained and scored on in a second or two."""
+    path = lab.root / "tiny.txt"
+    lines = [
+        f"{n} plus {n + 1} makes {2 * n + 1}, and twice {n} is {2 * n}.\n" for n in range(3000)
+    ]
+    path.write_text("".join(lines))
+    return str(path)
+
+
+def explore(open_notebook: Open, corpus: str, study: str, **size: int) -> Notebook:
+    """Return a notebook whose explorer stands on the page with its map drawn."""
+    notebook = open_notebook(CELL.format(study=study, corpus=corpus), **size)
+    notebook.command("application:toggle-left-area")
+    run(notebook)
+    return notebook
+
+
+def run(notebook: Notebook) -> None:
+    notebook.run_all(wait=False)
+    wait_for_explorer(notebook.page)
+
+
+def wait_for_explorer(page: Page) -> None:
+    page.wait_for_selector(".nv-explorer [data-knob=n_layers]", timeout=30 * SECOND)
+    page.wait_for_function("() => /left/.test(document.querySelector('.nv-note')?.textContent)")
+    page.wait_for_selector(".nv-explorer canvas", timeout=30 * SECOND)
+
+
+def drag_slider(page: Page, knob: str, spoken: str, share: float) -> None:
+    """Drag a slider's thumb with the mouse to a share of its track."""
+    thumb = page.get_by_role("slider", name=spoken, exact=True)
+    thumb.scroll_into_view_if_needed()
+    track = page.locator(f".nv-space [data-knob={knob}] .nv-track").bounding_box()
+    place = float(thumb.evaluate("each => each.value / each.max"))
+    assert track is not None
+    y = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + place * track["width"], y)
+    page.mouse.down()
+    for step in range(1, 9):
+        at = place + (share - place) * step / 8
+        page.mouse.move(track["x"] + at * track["width"], y)
+    page.mouse.up()
+
+
+def test_a_dragged_slider_narrows_the_space_the_map_and_python(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    page = notebook.page
+    before = page.locator(".nv-space .nv-note").inner_text()
+    drag_slider(page, "n_layers", "Layers, to", 0.3)
+    notebook.eventually("list(explorer.ranges['n_layers'])", [1, 3])
+    page.wait_for_function(
+        "before => document.querySelector('.nv-space .nv-note').innerText !== before", arg=before
+    )
+    notebook.eventually("int(explorer.state.sample.table['n_layers'][-10_000:].max())", 3)
+    page.get_by_role("button", name="widen all").click()
+    notebook.eventually("list(explorer.ranges['n_layers'])", [1, 8])
+    assert notebook.errors == []
+
+
+def test_a_slider_moves_the_map_while_the_kernel_is_busy(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    page = notebook.page
+    page.wait_for_timeout(1 * SECOND)
+    whole = page.locator(".nv-middle").inner_text()
+    notebook.execute("import time; time.sleep(6)", wait=False)
+    page.wait_for_timeout(300)
+    drag_slider(page, "n_layers", "Layers, to", 0.3)
+    page.wait_for_function(
+        "whole => document.querySelector('.nv-middle').innerText !== whole",
+        arg=whole,
+        timeout=3 * SECOND,
+    )
+
+
+def test_sliders_answer_to_arrow_keys_and_say_their_names(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    thumb = notebook.page.get_by_role("slider", name="Layers, from", exact=True)
+    thumb.focus()
+    thumb.press("ArrowRight")
+    thumb.press("ArrowRight")
+    notebook.eventually("list(explorer.ranges['n_layers'])", [3, 8])
+    unnamed = notebook.page.evaluate(
+        "() => [...document.querySelectorAll('.nv-explorer input, .nv-explorer select')]"
+        ".filter(each => !each.ariaLabel && !each.closest('label')).length"
+    )
+    assert unnamed == 0
+
+
+def test_a_tap_on_the_map_fills_the_card_and_python_can_write_it(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    page = notebook.page
+    notebook.eventually("explorer.selection is not None", True)
+    first = notebook.evaluate("explorer.selection.digest")
+    tap_the_cloud(notebook)
+    notebook.eventually(f"explorer.selection.digest != {first!r}", True)
+    title = notebook.evaluate("explorer.selection.architecture.title")
+    page.wait_for_selector(f".nv-card-title:text-is('{title}')")
+    notebook.execute(f"explorer.selection = {TINY}")
+    page.wait_for_selector(".nv-card-title:text-is('1 layer × 64 wide')")
+    page.get_by_role("button", name="undo").click()
+    page.wait_for_selector(f".nv-card-title:text-is('{title}')")
+
+
+def tap_the_cloud(notebook: Notebook) -> None:
+    """Click on the map where a sampled candidate lies, found from the map's own canvas."""
+    page = notebook.page
+    canvas = page.locator(".nv-middle canvas").first.bounding_box()
+    assert canvas is not None
+    before = notebook.evaluate("explorer.selection.digest")
+    for across in (0.35, 0.45, 0.55, 0.65):
+        for down in (0.5, 0.6, 0.7):
+            page.mouse.click(
+                canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]
+            )
+            page.wait_for_timeout(400)
+            if notebook.evaluate("explorer.selection.digest") != before:
+                return
+    raise AssertionError("no tap on the cloud picked a candidate")
+
+
+def test_a_size_is_edited_on_the_card_and_heads_follow(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    notebook.eventually("explorer.selection is not None", True)
+    notebook.execute(
+        "explorer.selection = nasviz.Architecture(n_layers=2, d_model=192, n_heads=6, "
+        "vocab_size=256, context_length=64)"
+    )
+    layers = notebook.page.locator(".nv-card [data-knob=n_layers] input")
+    layers.focus()
+    layers.press("ArrowRight")
+    notebook.eventually("explorer.selection.architecture.n_layers", 3)
+    width = notebook.page.locator(".nv-card [data-knob=d_model] input")
+    width.focus()
+    width.press("ArrowLeft")  # 176 is not divided by 6
+    notebook.eventually("explorer.selection.architecture.d_model", 176)
+    heads = notebook.evaluate("explorer.selection.architecture.n_heads")
+    assert 176 % heads == 0
+    notebook.page.wait_for_selector(".nv-card [data-knob=n_heads] .nv-error:not(:empty)")
+
+
+def test_train_search_reload_restart_and_the_trials_are_found_again(
+    open_notebook: Open, corpus: str, tmp_path: Path, screenshots: Path
+) -> None:
+    study = str(tmp_path / "study.db")
+    notebook = explore(open_notebook, corpus, study, width=1600, height=1200)
+    page = notebook.page
+    notebook.eventually("explorer.selection is not None", True)
+    notebook.execute(f"explorer.selection = {TINY}")
+    page.wait_for_selector(".nv-card-title:text-is('1 layer × 64 wide')")
+    type_into(page, "amount", "20000")
+    notebook.eventually("explorer.state.plan.tokens", 20_000)
+
+    page.locator(".nv-card").get_by_role("button", name="Train this").click()
+    notebook.eventually("[each.state for each in explorer.trials]", ["complete"], seconds=120)
+    page.wait_for_selector(".nv-card .nv-tag-trained:text-is('trial 0')")
+    assert marks(notebook) == ["trained"]
+    page.wait_for_timeout(1 * SECOND)
+    page.screenshot(path=screenshots / "explorer-training-1600.png")
+
+    open_tab(page, "Trials")
+    page.wait_for_selector(".nv-table tr[data-row='0']")
+    page.screenshot(path=screenshots / "explorer-trials-1600.png")
+
+    drag_slider(page, "n_layers", "Layers, to", 0.1)
+    drag_slider(page, "context_length", "Context, to", 0.0)
+    drag_slider(page, "vocab_size", "Vocabulary, to", 0.0)
+    open_tab(page, "Search")
+    type_into(page, "trials", "3")
+    type_into(page, "tokens", "10000")
+    page.get_by_role("button", name="Start search").click()
+    notebook.eventually("explorer.state.searching", True)
+    notebook.eventually("explorer.state.searching", False, seconds=180)
+    assert notebook.evaluate("explorer.state.problem") == ""
+    states = notebook.evaluate("[each.state for each in explorer.trials]")
+    assert states == ["complete"] * 4
+    page.wait_for_timeout(1 * SECOND)
+    page.screenshot(path=screenshots / "explorer-search-1600.png")
+
+    notebook.reload()
+    wait_for_explorer(page)
+    page.wait_for_selector(".nv-pill:has-text('4 trained')")
+
+    notebook.save()
+    page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    page.wait_for_selector(".nv-explorer.nv-lost")
+    page.wait_for_timeout(2 * SECOND)
+    run(notebook)
+    page.wait_for_selector(".nv-pill:has-text('4 trained')", timeout=30 * SECOND)
+    open_tab(page, "Trials")
+    page.wait_for_selector(".nv-table tr[data-row='3']")
+    assert sorted(marks(notebook)) == ["trained"] * 4
+    assert notebook.errors == []
+
+
+def marks(notebook: Notebook) -> list[str]:
+    """Return the kinds of the trials' marks on the map."""
+    drawn = notebook.evaluate("explorer._map_panel.map.marks")
+    return [each["kind"] for each in drawn if each["id"].startswith("trial-")]
+
+
+def type_into(page: Page, knob: str, text: str) -> None:
+    field = page.locator(f".nv-tabs [data-knob={knob}] input")
+    field.fill(text)
+    field.press("Enter")
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.locator(f".nv-tabs .lm-TabBar-tab:has-text('{name}')").click()
+
+
+def test_a_cell_that_runs_again_closes_its_explorer(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    notebook.execute("import ipywidgets; kept = explorer")
+    run(notebook)
+    notebook.eventually("kept.view.comm is None", True)
+    assert notebook.page.locator(".nv-explorer").count() == 1
+
+
+def test_a_dead_kernel_is_said_and_the_picture_stays_in_the_notebook(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    page = notebook.page
+    page.wait_for_timeout(4 * SECOND)  # the picture is drawn when the map is at rest
+    saved = notebook.save().read_text()
+    assert "nasviz-still" in saved
+    assert "data:image/svg+xml" in saved
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.wait_for_selector(".nv-explorer.nv-lost", timeout=20 * SECOND)
+    banner = page.evaluate(
+        "() => getComputedStyle(document.querySelector('.nv-explorer'), '::before').content"
+    )
+    assert "kernel has stopped" in banner
+
+
+@pytest.mark.parametrize(
+    ("theme", "width"), [("light", 1000), ("light", 1600), ("dark", 1000), ("dark", 1600)]
+)
+def test_nothing_overflows_in_either_theme_or_width(
+    open_notebook: Open, corpus: str, screenshots: Path, theme: str, width: int
+) -> None:
+    study = f"{corpus}-{theme}-{width}.db"
+    notebook = explore(open_notebook, corpus, study, width=width, height=1250)
+    page = notebook.page
+    notebook.theme(theme)
+    for tab in ("Training", "Search", "Trials"):
+        open_tab(page, tab)
+        page.wait_for_timeout(700)
+        name = f"explorer-{tab.lower()}-{theme}-{width}-empty.png"
+        page.screenshot(path=screenshots / name)
+        assert overflowing(page) == []
+    assert notebook.errors == []
+
+
+def overflowing(page: Page) -> list[str]:
+    """Return the parts of the explorer that are wider than the place they have."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const root = document.querySelector('.nv-explorer');
+          const right = root.getBoundingClientRect().right + 1;
+          return [...root.querySelectorAll('.nv-column, .nv-row, .nv-kv, .nv-note, .nv-pill')]
+            .filter((each) => each.offsetParent && (each.getBoundingClientRect().right > right
+              || each.scrollWidth > each.clientWidth + 1))
+            .map((each) => `${each.className}: ${each.textContent.slice(0, 60)}`);
+        }"""
+    )
+    return found
