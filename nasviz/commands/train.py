@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch,
         seed=arguments.seed,
     )
+    title = candidate.architecture.title
+    print(f"{title} on {arguments.corpus}: preparing text and worker", file=sys.stderr, flush=True)
     shown = _Shown(arguments.json)
     trial = train(candidate, plan, arguments.corpus, arguments.study, shown)
     if trial.state != "complete":

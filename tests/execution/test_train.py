@@ -67,11 +67,17 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert again.result["bits_per_byte"] == pytest.approx(result["bits_per_byte"], abs=1e-4)
     assert len(rows) >= 2
 
-    # A failed trial is exit code 1, with the reason.
-    wrong = _run([*arguments, "--study", study.url, "--batch", "10000000"], tmp_path)
-    assert wrong.returncode == 2
-    assert "batch_size=10000000 is out of range" in wrong.stderr
-    assert len(study) == 2
+    # A failed trial is exit code 1, with the reason: its first activations would take 200 GB.
+    huge = {**study.trial(0).candidate.to_json()["architecture"]}  # type: ignore[dict-item]
+    huge.update(n_layers=1, d_model=4096, n_heads=2, n_kv_heads=2, head_dim=2048, d_ff=8)
+    (tmp_path / "huge.json").write_text(json.dumps({"architecture": huge}))
+    arguments[1] = "huge.json"
+    failed = _run([*arguments, "--study", study.url, "--batch", "1000000", "--json"], tmp_path)
+    assert failed.returncode == 1, failed.stderr
+    last = json.loads(failed.stdout.splitlines()[-1])
+    assert (last["trial"], last["state"]) == (2, "failed")
+    assert last["reason"].startswith("out of memory")
+    assert "nasviz: trial 2 failed: out of memory" in failed.stderr
 
 
 @pytest.mark.slow
@@ -155,3 +161,20 @@ def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     with pytest.raises(InputError, match="use a longer text, or a context up to"):
         train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
     assert not os.path.exists(path)
+
+
+@pytest.mark.slow
+def test_a_killed_kernel_leaves_its_trial_in_training(
+    study: Study, candidate_file: str, corpus: str, tmp_path: Path, until: Until
+) -> None:
+    command = [*NASVIZ, "train", candidate_file, "--corpus", corpus, "--steps", "300"]
+    kernel = subprocess.Popen(
+        [*command, "--batch", "2", "--study", study.url], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    until(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
+    kernel.kill()
+    kernel.wait()
+    at_the_kill = study.curve(0)["step"][-1]
+    until(lambda: study.trial(0).finished, "the trial to finish alone")
+    assert study.trial(0).state == "complete"
+    assert study.curve(0)["step"][-1] == 300 > at_the_kill
