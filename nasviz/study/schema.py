@@ -8,12 +8,13 @@ from sqlalchemy.engine import Connection
 from nasviz.errors import InputError
 from nasviz.study.database import Database
 from nasviz.study.mirror import METRICS_KEY, Mirror, metric_names
-from nasviz.study.tables import METADATA, SCHEMA, SCHEMA_VERSION
+from nasviz.study.tables import CURVES, METADATA, SCHEMA, SCHEMA_VERSION, TRIALS
 
 # Optuna's tables, read by plain SQL where opening its storage would only take time.
 STUDIES = sqlalchemy.table(
     "studies", sqlalchemy.column("study_id"), sqlalchemy.column("study_name")
 )
+OPTUNA_TRIALS = sqlalchemy.table("trials", sqlalchemy.column("trial_id"))
 STUDY_ATTRIBUTES = sqlalchemy.table(
     "study_system_attributes",
     sqlalchemy.column("study_id"),
@@ -30,6 +31,7 @@ def prepare(
     if found is None:
         mirror.ensure(objectives)
         database.write(_make_tables)
+        database.write(_forget_deleted)
         found = database.read(lambda connection: _find(connection, database, name))
     if found is None:
         raise InputError(f"study={database.location.shown!r}: the study {name!r} can't be made")
@@ -41,6 +43,13 @@ def _make_tables(connection: Connection) -> None:
     METADATA.create_all(connection)
     if connection.execute(sqlalchemy.select(SCHEMA.c.version)).scalar() is None:
         connection.execute(SCHEMA.insert().values(version=SCHEMA_VERSION))
+
+
+def _forget_deleted(connection: Connection) -> None:
+    """Delete what is left of a study that was deleted in Optuna, whose ids come up again."""
+    living = sqlalchemy.select(OPTUNA_TRIALS.c.trial_id)
+    for table in (TRIALS, CURVES):
+        connection.execute(table.delete().where(table.c.trial_id.not_in(living)))
 
 
 def _find(

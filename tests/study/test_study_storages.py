@@ -216,6 +216,17 @@ def test_threads_may_share_a_study(opened: Opened, candidate: Candidate) -> None
     assert [trial.number for trial in study.trials()] == list(range(6))
 
 
+def test_a_study_deleted_in_optuna_starts_anew(opened: Opened, candidate: Candidate) -> None:
+    study = opened()
+    study.add_many([(candidate, None)] * 3)
+    study.report(1, [{"step": 1, "loss": 1.0}])
+    optuna.delete_study(study_name=study.name, storage=study.url)
+    again = opened()
+    assert again.trials() == []
+    assert again.add(candidate).number == 0
+    assert again.curve(0)["step"].tolist() == []
+
+
 def test_an_unknown_trial_is_an_input_error(opened: Opened) -> None:
     with pytest.raises(InputError, match="trial=7: no such trial in Study"):
         opened().trial(7)
