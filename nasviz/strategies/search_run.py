@@ -19,7 +19,7 @@ from nasviz.errors import InputError
 from nasviz.execution.worker import ensure_worker
 from nasviz.strategies.objectives import values_of
 from nasviz.strategies.settings import SearchSettings, proposal_of
-from nasviz.strategies.strategy import Proposal, Strategy
+from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 
@@ -90,37 +90,19 @@ class SearchRun:
 
         An interrupt (Ctrl-C) pauses the trial in training and goes on as `KeyboardInterrupt`.
         """
-        began = time.monotonic()
-        strategy = self.settings.fresh_strategy()
-        open_trials = self._recall(strategy)
-        known = {proposal_of(trial).key for trial in self.own_trials()}
-        looked = 0.0
+        loop = _Loop(self)
         try:
-            while self.ending is None or (open_trials and self.ending != "stopped"):
-                if self._stop.is_set():
-                    self.ending = "stopped"
-                    break
-                if self.ending is None:
-                    self.ending = self._spent(began, len(open_trials))
-                if self.ending is None and not open_trials:
-                    proposal = strategy.ask()
-                    if proposal.key in known:
-                        self.ending = "exhausted"
-                        continue
-                    known.add(proposal.key)
-                    open_trials.append(self._add(proposal))
-                if time.monotonic() - looked > LOOK_S:
-                    looked = time.monotonic()
-                    ensure_worker(self.study)
-                open_trials = self._tell_finished(strategy, open_trials)
-                self._stop.wait(POLL_S if open_trials else 0)
+            while not self._stop.is_set() and loop.turn():
+                self._stop.wait(POLL_S)
+            if self.ending is None:
+                self.ending = "stopped"
         except BaseException:
             self.ending = "stopped"
             raise
         finally:
-            self.rejected = dict(strategy.rejected)
+            self.rejected = dict(loop.strategy.rejected)
             if self.ending == "stopped":
-                self._pause(open_trials)
+                loop.pause()
 
     def _run_quietly(self) -> None:
         try:
@@ -134,65 +116,92 @@ class SearchRun:
         origin = self.settings.origin
         return [trial for trial in self.study.trials() if trial.origin == origin]
 
-    def _recall(self, strategy: Strategy) -> list[int]:
-        """Tell the strategy what this search did before; return the numbers of its open trials."""
-        open_trials = []
-        for trial in self.own_trials():
-            if trial.finished:
-                strategy.tell(proposal_of(trial), self._values(trial))
-                continue
-            strategy.wait_for(proposal_of(trial))
-            if trial.state == "paused":
-                self.study.request(trial.number, "resume")
-            open_trials.append(trial.number)
-        return open_trials
 
-    def _add(self, proposal: Proposal) -> int:
-        settings = self.settings
-        plan = settings.plan.with_(**proposal.settings)
+class _Loop:
+    """A run's state between two turns: the strategy, and the trials that have no values yet."""
+
+    def __init__(self, run: SearchRun) -> None:
+        self.run, self.study, self.settings = run, run.study, run.settings
+        self.began = time.monotonic()
+        self.looked = -LOOK_S
+        self.strategy = self.settings.fresh_strategy()
+        self.known: set[tuple[Any, ...]] = set()
+        self.open: list[int] = []
+        self._recall()
+
+    def turn(self) -> bool:
+        """Ask, look after the worker and tell; return whether there is more to do."""
+        if not self.open and self.run.ending is None:
+            self.run.ending = self._spent() or self._ask()
+        if self.open:
+            if time.monotonic() - self.looked >= LOOK_S:
+                self.looked = time.monotonic()
+                ensure_worker(self.study)
+            self._tell_finished()
+        return bool(self.open) or self.run.ending is None
+
+    def pause(self) -> None:
+        """Pause what is in training, and what waits for it; what has just ended stays ended."""
+        for number in self.open:
+            if not queue.pause(self.study, number, ("waiting",)):
+                queue.ask(self.study, number, "pause")
+
+    def _recall(self) -> None:
+        """Tell the strategy what this search did before, and take up its open trials."""
+        for trial in self.run.own_trials():
+            proposal = proposal_of(trial)
+            self.known.add(proposal.key)
+            if trial.finished:
+                self.strategy.tell(proposal, self._values(trial))
+                continue
+            self.strategy.wait_for(proposal)
+            if trial.state == "paused" or trial.request == "pause":
+                self.study.request(trial.number, "resume")
+            self.open.append(trial.number)
+
+    def _ask(self) -> Ending | None:
+        """Add the strategy's next proposal; return "exhausted" where it has nothing new."""
+        proposal = self.strategy.ask()
+        if proposal.key in self.known:
+            return "exhausted"
+        self.known.add(proposal.key)
         trial = self.study.add(
             proposal.candidate,
-            plan,
-            settings.corpus,
-            settings.origin,
-            proposal=settings.stored(proposal),
+            self.settings.plan.with_(**proposal.settings),
+            self.settings.corpus,
+            self.settings.origin,
+            proposal=self.settings.stored(proposal),
         )
-        return trial.number
+        self.open.append(trial.number)
+        return None
 
-    def _tell_finished(self, strategy: Strategy, numbers: list[int]) -> list[int]:
-        """Tell the strategy of the trials that ended; return the others' numbers."""
-        if not numbers:
-            return numbers
+    def _tell_finished(self) -> None:
+        """Tell the strategy of the open trials that ended."""
         still_open = []
-        for trial in self.study.trials(numbers=numbers):
+        for trial in self.study.trials(numbers=self.open):
             if trial.finished:
-                strategy.tell(proposal_of(trial), self._values(trial))
-                self.finished.append(trial)
-                if self.on_trial is not None:
-                    self.on_trial(trial)
+                self.strategy.tell(proposal_of(trial), self._values(trial))
+                self.run.finished.append(trial)
+                if self.run.on_trial is not None:
+                    self.run.on_trial(trial)
             elif trial.state != "paused":  # somebody paused it: the search goes on without it
                 still_open.append(trial.number)
-        return still_open
+        self.open = still_open
 
     def _values(self, trial: Trial) -> tuple[float, ...] | None:
         settings = self.settings
         return values_of(trial, settings.objectives, settings.workload, settings.hardware)
 
-    def _spent(self, began: float, n_open: int) -> Ending | None:
+    def _spent(self) -> Ending | None:
         """Return what ends the run now, None while the budget lasts."""
-        if self.trials is not None:
-            return "trials" if len(self.finished) + n_open >= self.trials else None
-        assert self.seconds is not None
-        left = self.seconds - (time.monotonic() - began)
+        if self.run.trials is not None:
+            return "trials" if len(self.run.finished) >= self.run.trials else None
+        assert self.run.seconds is not None
+        left = self.run.seconds - (time.monotonic() - self.began)
         durations = [
             (trial.ended - trial.created).total_seconds()
-            for trial in self.finished
+            for trial in self.run.finished
             if trial.ended and trial.created
         ]
         expected = statistics.median(durations) if durations else 0.0
         return "seconds" if left <= expected else None
-
-    def _pause(self, numbers: list[int]) -> None:
-        for number in numbers:
-            if self.study.trial(number).state in ("waiting", "running"):
-                self.study.request(number, "pause")
