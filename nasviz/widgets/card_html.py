@@ -81,8 +81,8 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
         if accuracy is not None:
             rows.append(("accuracy", text(f"{accuracy:.1%}"), "Next tokens guessed right."))
     if expected is not None:
-        spread = (expected.high - expected.low) / 2
-        value = join([bold(f"{expected.bits_per_byte:.2f}"), text(f" ± {spread:.2f}")])
+        interval = f" ({expected.low:.2f} – {expected.high:.2f})"
+        value = join([bold(f"{expected.bits_per_byte:.2f}"), text(interval)])
         label = "expected" if trained is not None else "bits per byte"
         tagged = join([value, source_tag(expected.source, "prior")])
         rows.append((label, tagged, expected.note or help_))

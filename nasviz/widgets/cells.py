@@ -17,8 +17,13 @@ _open: weakref.WeakValueDictionary[str, Closable] = weakref.WeakValueDictionary(
 
 
 def close_previous(explorer: Closable) -> None:
-    """Close what this cell made when it ran before, and remember `explorer` in its place."""
+    """Close what this cell made when it ran before, and remember `explorer` in its place.
+
+    Where the cell isn't told (a script, another front end) nothing is closed.
+    """
     cell = this_cell()
+    if not cell:
+        return
     before = _open.get(cell)
     if before is not None:
         before.close()

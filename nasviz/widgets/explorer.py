@@ -24,7 +24,8 @@ from nasviz.widgets.panels.map_panel import MapPanel
 from nasviz.widgets.panels.space_panel import SpacePanel
 from nasviz.widgets.panels.tabs import Tabs
 from nasviz.widgets.panels.training_tab import corpus_of
-from nasviz.widgets.state import ExplorerState
+from nasviz.widgets.ranges import checked_ranges
+from nasviz.widgets.state import ExplorerState, checked_limits
 from nasviz.widgets.still_output import StillOutput
 from nasviz.widgets.stylesheet import StyleSheet
 from nasviz.widgets.work import Work
@@ -38,7 +39,8 @@ class Explorer(traitlets.HasTraits):
     name, by default this machine where it was calibrated; `corpus` what trials learn from.
 
     What is chosen on the page can be read, written and observed like any trait: `selection` (a
-    `Candidate`), `ranges` and `limits` by name, and `pinned`. `trials` is the study as it is now.
+    `Candidate`), `ranges` and `limits` by name, and `pinned`. `lassoed` holds the candidates of the
+    latest lasso, `trials` the study as it is now.
 
     >>> explorer = Explorer("laptop")                          # doctest: +SKIP
     >>> explorer.ranges = {"n_layers": [2, 4]}                 # doctest: +SKIP
@@ -49,6 +51,7 @@ class Explorer(traitlets.HasTraits):
     ranges = traitlets.Dict()
     limits = traitlets.Dict()
     pinned = traitlets.Tuple()
+    lassoed = traitlets.Tuple(read_only=True)
     trials = traitlets.Tuple(read_only=True)
 
     def __init__(
@@ -60,6 +63,7 @@ class Explorer(traitlets.HasTraits):
         corpus: str | os.PathLike[str] = "python",
     ) -> None:
         super().__init__()
+        self._closed = False
         self.state = ExplorerState(
             _space(space),
             hardware=_hardware(hardware),
@@ -86,7 +90,7 @@ class Explorer(traitlets.HasTraits):
         columns = [
             ipywidgets.VBox([space_panel.view, limits_panel.view]),
             ipywidgets.VBox([map_panel.view]),
-            ipywidgets.VBox([card.view]),
+            card.view,
         ]
         for column, name in zip(columns, ("nv-space", "nv-middle", "nv-card"), strict=True):
             column.add_class("nv-column")
@@ -107,6 +111,7 @@ class Explorer(traitlets.HasTraits):
         for name in ("selection", "ranges", "limits", "pinned"):
             state.observe(lambda change: setattr(self, change.name, change.new), names=name)
         state.observe(lambda change: self.set_trait("trials", change.new.trials), names="study")
+        state.observe(lambda change: self.set_trait("lassoed", change.new), names="lassoed")
         self.observe(lambda change: state.select(change.new), names="selection")
         for name in ("ranges", "limits", "pinned"):
             self.observe(lambda change: setattr(state, change.name, change.new), names=name)
@@ -120,14 +125,30 @@ class Explorer(traitlets.HasTraits):
             raise InputError(f"selection={value!r} is no Candidate; make one of an Architecture")
         return value
 
+    # Checked here too: a wrong value must not stay in this object when the state refuses it.
+    @traitlets.validate("ranges")
+    def _whole_ranges(self, proposal: Any) -> dict[str, list[Any]]:
+        return checked_ranges(self.state.space, proposal["value"])
+
+    @traitlets.validate("limits")
+    def _known_limits(self, proposal: Any) -> dict[str, float]:
+        return checked_limits(proposal["value"])
+
     def to_code(self) -> str:
         """Return a cell that opens this explorer as it stands."""
         return explorer_code(self.state)
 
     def close(self) -> None:
-        """Take the explorer off the page and stop its threads; trials and workers go on."""
+        """Take the explorer off the page and stop its threads; trials and workers go on.
+
+        A second call does nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
         self._work.close()
-        self._still.close()
+        if self._work.displayed.is_set():
+            self._still.close()
         _close_tree(self.view)
 
     def _ipython_display_(self) -> None:

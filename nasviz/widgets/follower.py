@@ -67,8 +67,13 @@ class Follower:
             self._revision = revision
             snapshot = StudySnapshot(self.study.name, self.study.url, trials, worker)
             with self.state.lock:
-                if not self._closed.is_set():
-                    self.state.study = snapshot
+                if self._closed.is_set():
+                    return
+                self.state.study = snapshot
+                if self.state.watched is None and trials:
+                    # Found again after a restart: the one that runs, else the latest.
+                    running = [each for each in trials if each.state == "running"]
+                    self.state.watched = (running or trials)[-1].number
         self._look_at_curve()
 
     def _look_at_curve(self) -> None:

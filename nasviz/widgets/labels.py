@@ -55,7 +55,7 @@ def worded(sentence: str, costs: Mapping[str, str]) -> str:
     `costs` maps the names of cost columns to their labels.
 
     >>> worded("n_heads does not divide d_model", {})
-    'heads does not divide embedding'
+    "heads don't divide embedding"
     """
 
     def said(found: re.Match[str]) -> str:
@@ -66,4 +66,5 @@ def worded(sentence: str, costs: Mapping[str, str]) -> str:
             return short_label(space_field(name)).lower()
         return name
 
-    return re.sub(r"[a-z]+(?:_[a-z]+)+", said, sentence)
+    plural = sentence.replace("heads does not", "heads don't")
+    return re.sub(r"[a-z]+(?:_[a-z]+)+", said, plural)

@@ -52,7 +52,8 @@ def three_digits(value: int | float) -> str:
         return f"{value:,}"
     if value == 0:
         return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.3g}")  # 0.9997 has the digits of 1.00
+    decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{decimals}f}"
 
 

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import traitlets
 
+from nasviz.cost.columns import COST_COLUMNS
 from nasviz.cost.workload import Workload
-from nasviz.errors import InputError
+from nasviz.errors import InputError, unknown_name
 from nasviz.space.candidate import Candidate
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
@@ -73,6 +74,7 @@ class ExplorerState(traitlets.HasTraits):
     count = traitlets.Any(None, allow_none=True)
     selection = traitlets.Instance(Candidate, allow_none=True)
     pinned = traitlets.Tuple()
+    lassoed = traitlets.Tuple()
     study = traitlets.Instance(StudySnapshot)
     plan = traitlets.Instance(TrainingPlan)
     watched = traitlets.Int(None, allow_none=True)
@@ -93,14 +95,7 @@ class ExplorerState(traitlets.HasTraits):
 
     @traitlets.validate("limits")
     def _check_limits(self, proposal: Mapping[str, Any]) -> dict[str, float]:
-        kept: dict[str, float] = {}
-        for name, maximum in proposal["value"].items():
-            if maximum is None:
-                continue
-            if isinstance(maximum, bool) or not isinstance(maximum, int | float) or maximum <= 0:
-                raise InputError(f"limit on {name}: {maximum!r} is not a number above 0")
-            kept[name] = maximum
-        return kept
+        return checked_limits(proposal["value"])
 
     @traitlets.validate("target")
     def _check_target(self, proposal: Mapping[str, Any]) -> float | None:
@@ -166,3 +161,17 @@ class ExplorerState(traitlets.HasTraits):
     def set_pinned(self, candidates: Sequence[Candidate]) -> None:
         """Replace the pinned candidates; each counts once."""
         self.pinned = tuple(dict.fromkeys(candidates))
+
+
+def checked_limits(given: Mapping[str, Any]) -> dict[str, float]:
+    """Return the limits that are set, None being none; raises `InputError` for wrong ones."""
+    kept: dict[str, float] = {}
+    for name, maximum in given.items():
+        if name not in COST_COLUMNS:
+            raise unknown_name("cost", name, COST_COLUMNS)
+        if maximum is None:
+            continue
+        if isinstance(maximum, bool) or not isinstance(maximum, int | float) or not maximum > 0:
+            raise InputError(f"limit on {name}: {maximum!r} is not a number above 0")
+        kept[name] = maximum
+    return kept

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SEARCH_LOOK_S = 0.2
 GENERATE_S = 120.0
+OPEN_S = 30.0
 DISPLAYED_S = 0.5  # the longest that work waits for the explorer to be on the page
 
 
@@ -48,7 +49,9 @@ class Work:
         self._refining = LatestJob("nasviz-refine", self._failed)
         self._counting = LatestJob("nasviz-count", self._failed)
         self._done = 0
+        self._closed = False
         self._search: SearchRun | None = None
+        self._is_open = threading.Event()
 
     def start(self) -> None:
         """Begin once the explorer is on the page: sample first, then the study."""
@@ -59,8 +62,10 @@ class Work:
 
     def close(self) -> None:
         """Stop following and refining; trials and workers go on."""
-        if self._follower is not None:
-            self._follower.close()
+        with self.state.lock:
+            self._closed = True
+            if self._follower is not None:
+                self._follower.close()
         self._refining.close()
         self._counting.close()
 
@@ -91,9 +96,14 @@ class Work:
 
     def _open_study(self) -> None:
         given = self._address
-        self.study = given if isinstance(given, Study) else Study.open(given)
-        self._follower = Follower(self.state, self.study)
-        self._follower.start()
+        try:
+            self.study = given if isinstance(given, Study) else Study.open(given)
+        finally:
+            self._is_open.set()
+        with self.state.lock:
+            if not self._closed:
+                self._follower = Follower(self.state, self.study)
+                self._follower.start()
 
     # The sample: refined when a slider is released, priced anew for another device.
 
@@ -248,8 +258,9 @@ class Work:
         self.errand("calibrate", job)
 
     def _opened(self) -> Study:
-        if self.study is None:
-            raise InputError("the study is not open yet; try again in a moment")
+        """Return the study, waiting while it is being opened (errands have threads to wait in)."""
+        if not self._is_open.wait(OPEN_S) or self.study is None:
+            raise RunError(f"the study is not open: {self.state.problem or 'it takes too long'}")
         return self.study
 
     def _look(self) -> None:

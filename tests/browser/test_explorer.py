@@ -182,7 +182,8 @@ def test_train_search_reload_restart_and_the_trials_are_found_again(
     notebook.eventually("explorer.state.plan.tokens", 20_000)
 
     page.locator(".nv-card").get_by_role("button", name="Train this").click()
-    notebook.eventually("[each.state for each in explorer.trials]", ["complete"], seconds=120)
+    done = "[[each.state for each in explorer.trials], explorer.state.problem]"
+    notebook.eventually(done, [["complete"], ""], seconds=120)
     page.wait_for_selector(".nv-card .nv-tag-trained:text-is('trial 0')")
     assert marks(notebook) == ["trained"]
     page.wait_for_timeout(1 * SECOND)
@@ -199,11 +200,9 @@ def test_train_search_reload_restart_and_the_trials_are_found_again(
     type_into(page, "trials", "3")
     type_into(page, "tokens", "10000")
     page.get_by_role("button", name="Start search").click()
-    notebook.eventually("explorer.state.searching", True)
+    notebook.eventually("explorer.state.search is not None", True, seconds=60)
     notebook.eventually("explorer.state.searching", False, seconds=180)
-    assert notebook.evaluate("explorer.state.problem") == ""
-    states = notebook.evaluate("[each.state for each in explorer.trials]")
-    assert states == ["complete"] * 4
+    notebook.eventually(done, [["complete"] * 4, ""])
     page.wait_for_timeout(1 * SECOND)
     page.screenshot(path=screenshots / "explorer-search-1600.png")
 

@@ -46,15 +46,11 @@ class Card:
         tools.add_class("nv-tools")
         actions = ipywidgets.HBox([self.train])
         actions.add_class("nv-actions")
+        title = ipywidgets.HTML(heading("Candidate"))
         self.view = ipywidgets.VBox(
             [
-                ipywidgets.HTML(heading("Candidate")),
-                tools,
-                self.top,
-                actions,
-                self.sizes,
-                self.figures,
-                self.roof,
+                ipywidgets.VBox([title, tools, self.top, actions, self.sizes]),
+                ipywidgets.VBox([self.figures, self.roof]),
             ]
         )
         self.sizes.on_values(self._edit)

@@ -13,6 +13,8 @@ from nasviz.cost.profiles import PROFILES
 from nasviz.cost.workload import PRECISIONS
 from nasviz.errors import InputError
 from nasviz.widgets.card_html import workload_words
+from nasviz.widgets.code import explorer_code
+from nasviz.widgets.copy_button import CopyButton
 from nasviz.widgets.html import Html, bold, join, tag, text
 from nasviz.widgets.knobs import Knob, Knobs
 from nasviz.widgets.quantities import plural
@@ -46,6 +48,16 @@ _WORKLOAD_KNOBS = (
 )  # fmt: skip
 
 
+_GUIDE = (
+    "Each point of the map is a model that could be built; darker means more of them.",
+    "Sliders on the left narrow the space, limits cut off what costs too much.",
+    "A click picks a candidate: the card on the right says what it is made of and what it costs.",
+    "Before anything is trained, quality is expected from published laws, and says so.",
+    "Train measures it: an orange point. Search trains many and keeps the best.",
+    "Rest on any name for an explanation; everything can be reached with Tab and arrow keys.",
+)
+
+
 class Header:
     """The line on top; `calibrate` is called when this machine is to be measured."""
 
@@ -60,16 +72,30 @@ class Header:
         )
         space = ipywidgets.HTML()
         space.add_class("nv-grow")
-        self.view = ipywidgets.HBox([self.pills, space, self.hardware, self.workload])
+        self.copy = CopyButton(
+            label="copy code", help="Python that opens the explorer as it stands"
+        )
+        guide = ipywidgets.HTML(help_menu())
+        self.view = ipywidgets.HBox(
+            [self.pills, space, self.hardware, self.workload, self.copy, guide]
+        )
         self.view.add_class("nv-header")
         self.hardware.on_values(self._choose_hardware)
         self.workload.on_values(self._change_workload)
         state.observe(lambda _change: self._show_study(), names="study")
         state.observe(lambda _change: self._show_hardware(), names="hardware")
         state.observe(lambda _change: self._show_workload(), names="workload")
+        state.observe(
+            lambda _change: self._write_code(),
+            names=["ranges", "limits", "selection", "workload", "hardware", "corpus", "study"],
+        )
         self._show_study()
         self._show_hardware()
         self._show_workload()
+        self._write_code()
+
+    def _write_code(self) -> None:
+        self.copy.text = explorer_code(self.state)
 
     def _show_study(self) -> None:
         self.pills.value = study_pills(self.state.study)
@@ -107,6 +133,17 @@ class Header:
             self.workload.errors = {wrong: str(problem)}
         else:
             self.workload.errors = {}
+
+
+def help_menu() -> Html:
+    """Return the `?` that opens a few lines on how to use the explorer."""
+    lines = tag("ul", *(tag("li", text(line)) for line in _GUIDE))
+    return tag(
+        "details",
+        tag("summary", text("?"), css="nv-pill", aria_label="How to use the explorer"),
+        tag("div", lines, role="group", aria_label="How to use the explorer"),
+        css="nv-menu nv-guide",
+    )
 
 
 def study_pills(study: StudySnapshot) -> Html:

@@ -22,7 +22,7 @@ LIMITED: Mapping[str, str] = MappingProxyType(
         "parameters_total": "Weights",
         "time_per_output_token_s": "Time / token",
         "memory_total_bytes": "Memory",
-        "energy_per_token_j": "Energy / token",
+        "energy_per_token_j": "Energy",
     }
 )
 TARGET = "target"
@@ -104,7 +104,7 @@ def nice_steps(least: float, most: float) -> Sequence[float]:
     """Return round numbers, about ten a decade, from just above `least` to just above `most`."""
     if not 0 < least <= most or not np.isfinite(most):
         return []
-    decades = range(int(np.floor(np.log10(least))), int(np.floor(np.log10(most))) + 1)
+    decades = range(int(np.floor(np.log10(least))), int(np.floor(np.log10(most))) + 2)
     steps = [float(f"{nice * 10.0**decade:.3g}") for decade in decades for nice in _NICE]
     above = [step for step in steps if step >= most][:1]
     return [*(step for step in steps if least < step < most), *above]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import ipywidgets
 import numpy as np
 
 from nasviz.cost.columns import COST_COLUMNS, cost_columns
@@ -14,10 +15,12 @@ from nasviz.space.points import points_of
 from nasviz.space.table import CandidateTable
 from nasviz.study.trial import Trial
 from nasviz.widgets.candidate_map import CandidateMap
+from nasviz.widgets.html import Html, table, tag, text
 from nasviz.widgets.knobs import Forward, Knobs
 from nasviz.widgets.labels import short_label
 from nasviz.widgets.map_columns import Better, MapColumn, Mark
 from nasviz.widgets.panels.limits_panel import LIMITED
+from nasviz.widgets.quantities import quantity
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.sample import Sample
 from nasviz.widgets.state import ExplorerState
@@ -30,6 +33,8 @@ TRIAL, PINNED, PRESET = "trial-", "pinned-", "preset-"
 _LANDMARK_REACH = 3.0
 _MOST_LANDMARKS = 4
 
+MOST_FRONT_ROWS = 12
+
 _HIGHER_IS_BETTER = ("tokens_per_s",)
 
 
@@ -41,10 +46,13 @@ class MapPanel:
         self.map = CandidateMap(
             x=FIRST_COST, y=QUALITY, label="map of candidates: a cost against bits per byte"
         )
-        self.view = self.map
+        self.front = ipywidgets.HTML()
+        self.view = ipywidgets.VBox([self.map, self.front])
         self._marked: dict[str, Candidate] = {}
         self._link(space_knobs, limit_knobs)
         self.map.on_tap(self._picked)
+        self.map.on_lasso(self._lassoed)
+        self.map.observe(lambda _change: self._show_front(), names=["front", "x"])
         state.observe(lambda _change: self._show_sample(), names="sample")
         state.observe(lambda _change: self._show_marks(), names=["study", "pinned", "prior"])
         state.observe(lambda _change: self._show_selection(), names="selection")
@@ -135,9 +143,9 @@ class MapPanel:
         """Return each candidate's costs and expected quality by column."""
         if not candidates:
             return []
-        table = CandidateTable.of(candidates)
-        costs = cost_columns(self.state.workload, self.state.hardware)(table)
-        bits = self.state.prior.of_table(table).bits_per_byte
+        rows = CandidateTable.of(candidates)
+        costs = cost_columns(self.state.workload, self.state.hardware)(rows)
+        bits = self.state.prior.of_table(rows).bits_per_byte
         columns = {**costs, QUALITY: bits}
         return [
             {name: float(column[row]) for name, column in columns.items()}
@@ -162,15 +170,47 @@ class MapPanel:
         if not selection:
             return
         last = selection[-1]
-        if isinstance(last, str):
-            candidate = self._marked.get(last)
-            if last.startswith(TRIAL):
-                self.state.watched = int(last.removeprefix(TRIAL))
-        else:
-            rows = self.map.rows_of([last])
-            candidate = self.state.sample.table.row(rows[0]) if rows else None
-        if candidate is not None:
+        if isinstance(last, str) and last.startswith(TRIAL):
+            self.state.watched = int(last.removeprefix(TRIAL))
+        for candidate in self._candidates([last]):
             self.state.select(candidate)
+
+    def _lassoed(self, ids: list[int | str]) -> None:
+        self.state.lassoed = tuple(self._candidates(ids))
+
+    def _candidates(self, ids: list[int | str]) -> list[Candidate]:
+        """Return what the map's ids stand for: marks by name, sampled candidates by row."""
+        marked = [
+            self._marked[each] for each in ids if isinstance(each, str) and each in self._marked
+        ]
+        rows = self.map.rows_of(ids)
+        return [*marked, *(self.state.sample.table.row(row) for row in rows)]
+
+    def _show_front(self) -> None:
+        """Say the map's front as a table, for whoever can't see it or wants its numbers."""
+        rows = self.map.rows_of(self.map.front)
+        if self.state.sample is None or not rows:
+            self.front.value = Html("")
+            return
+        step = max(1, -(-len(rows) // MOST_FRONT_ROWS))
+        self.front.value = front_table(self.state.sample, rows[::step], self.map.x)
+
+
+def front_table(sample: Sample, rows: Sequence[int], cost: str) -> Html:
+    """Return the candidates in `rows` as a folded table: sizes, the cost on show, quality."""
+    column = COST_COLUMNS[cost]
+    body = []
+    for row in rows:
+        sizes = sample.table.row(row).architecture
+        figures = (
+            f"{sizes.n_layers}", f"{sizes.d_model}", f"{sizes.n_heads}", f"{sizes.vocab_size:,}",
+            f"{sizes.context_length:,}", quantity(float(sample.costs[cost][row]), column.unit),
+            f"{sample.bits_per_byte[row]:.3f}",
+        )  # fmt: skip
+        body.append([text(each) for each in figures])
+    head = ("layers", "width", "heads", "vocabulary", "context", column.label, "bits/byte")
+    summary = tag("summary", text(f"the predicted front as a table ({sample.quality_label})"))
+    return tag("details", summary, table(head, body), css="nv-more")
 
 
 def _values(dimension: Any) -> list[Any]:

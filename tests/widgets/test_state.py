@@ -1,0 +1,306 @@
+"""The explorer's state, without a view: ranges, limits, selection, samples, expectations."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from nasviz.cost.hardware import Hardware
+from nasviz.cost.workload import Workload
+from nasviz.errors import InputError
+from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
+from nasviz.space.dimensions import Choice, Integer, Real
+from nasviz.space.search_space import SearchSpace
+from nasviz.study.trial import Trial
+from nasviz.training.plan import TrainingPlan
+from nasviz.widgets.background import LatestJob
+from nasviz.widgets.editing import edited
+from nasviz.widgets.expectation import expectation
+from nasviz.widgets.ranges import checked_ranges, full_ranges, narrowed_to
+from nasviz.widgets.sample import draw_sample, first_pick, recosted, requalified
+from nasviz.widgets.state import ExplorerState, StudySnapshot
+
+LAPTOP = Hardware.named("laptop-cpu")
+SPACE = SearchSpace(
+    (
+        Integer("n_layers", 1, 7),
+        Integer("d_model", 48, 240, step=48),
+        Choice("n_heads", (2, 3, 6)),
+        Choice("mlp", ("gelu", "swiglu", "relu2")),
+        Real("learning_rate", 1e-3, 1e-1, log=True),
+    ),
+    base={"vocab_size": 256, "context_length": 64},
+    name="test",
+)
+
+
+def candidate(n_layers: int = 3, d_model: int = 96, n_heads: int = 3) -> Candidate:
+    return Candidate(Architecture(n_layers, d_model, n_heads, 256, 64))
+
+
+@pytest.fixture
+def state() -> ExplorerState:
+    return ExplorerState(SPACE, hardware=LAPTOP)
+
+
+def complete_trial(number: int, bits: float) -> Trial:
+    result = MappingProxyType({"bits_per_byte": bits, "tokens": 1_500_000, "accuracy": 0.4})
+    return Trial(number, candidate(), {}, "python", "complete", result=result)
+
+
+# ---- ranges
+
+
+def test_a_fresh_state_leaves_the_whole_space(state: ExplorerState) -> None:
+    assert state.ranges == {
+        "n_layers": [1, 7],
+        "d_model": [48, 240],
+        "n_heads": [2, 6],
+        "mlp": ["gelu", "swiglu", "relu2"],
+        "learning_rate": [1e-3, 1e-1],
+    }
+    assert state.narrowed_space() == SPACE
+    assert not state.is_narrowed()
+
+
+def test_ranges_that_are_left_out_stay_whole(state: ExplorerState) -> None:
+    state.ranges = {"n_layers": [2, 3]}
+    assert state.ranges["n_layers"] == [2, 3]
+    assert state.ranges["d_model"] == [48, 240]
+    assert state.is_narrowed()
+
+
+def test_narrowed_space_holds_only_what_the_ranges_leave(state: ExplorerState) -> None:
+    state.ranges = {"n_layers": [2, 5], "mlp": ["gelu"], "n_heads": [3, 6]}
+    table = state.narrowed_space().sample(500)
+    assert set(table["n_layers"].tolist()) == {2, 3, 4, 5}
+    assert set(table.decoded("mlp")) == {"gelu"}
+    assert set(table["n_heads"].tolist()) == {3, 6}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"n_layer": [1, 2]}, "unknown dimension 'n_layer'; did you mean 'n_layers'"),
+        ({"n_layers": [9, 12]}, "n_layers: nothing lies between 9 and 12"),
+        ({"n_layers": 3}, r"n_layers=3 is no range; give \[low, high\]"),
+        ({"n_layers": [1, 2, 3]}, r"n_layers=\[1, 2, 3\] is no range"),
+        ({"mlp": ["swish"]}, "did you mean 'swiglu'"),
+    ],
+)
+def test_wrong_ranges_are_refused_and_change_nothing(
+    state: ExplorerState, ranges: dict[str, object], message: str
+) -> None:
+    before = state.ranges
+    with pytest.raises(InputError, match=message):
+        state.ranges = ranges
+    assert state.ranges == before
+
+
+def test_narrowing_to_the_full_ranges_is_the_space_itself() -> None:
+    assert narrowed_to(SPACE, full_ranges(SPACE)) is SPACE
+    assert checked_ranges(SPACE, {}) == full_ranges(SPACE)
+
+
+# ---- limits and the target
+
+
+def test_a_limit_reaches_the_space_and_none_lifts_it(state: ExplorerState) -> None:
+    state.limits = {"parameters_total": 200_000, "memory_total_bytes": None}
+    assert state.limits == {"parameters_total": 200_000}
+    assert [limit.column for limit in state.narrowed_space().limits] == ["parameters_total"]
+
+
+@pytest.mark.parametrize("maximum", [0, -3, "many", True])
+def test_a_limit_that_is_no_positive_number_is_refused(
+    state: ExplorerState, maximum: object
+) -> None:
+    with pytest.raises(InputError, match="limit on parameters_total"):
+        state.limits = {"parameters_total": maximum}
+
+
+def test_a_target_solves_for_the_embedding_size(state: ExplorerState) -> None:
+    state.target = 500_000.0
+    narrowed = state.narrowed_space()
+    assert narrowed.target is not None
+    assert narrowed.target.solve_for == ("d_model",)
+    sample = draw_sample(
+        SPACE, narrowed, (Workload(), LAPTOP), expectation(TrainingPlan(), ()), n=600
+    )
+    weights = sample.costs["parameters_total"][300:]
+    assert np.all(np.abs(weights / 500_000 - 1) <= 0.1)
+
+
+def test_widening_drops_ranges_limits_and_target(state: ExplorerState) -> None:
+    state.ranges = {"n_layers": [2, 3]}
+    state.limits = {"parameters_total": 1e6}
+    state.target = 5e5
+    state.widen()
+    assert not state.is_narrowed()
+
+
+# ---- the selection
+
+
+def test_undo_goes_back_through_selections(state: ExplorerState) -> None:
+    first, second, third = candidate(1), candidate(2), candidate(3)
+    for each in (first, second, second, third):
+        state.select(each)
+    state.undo()
+    assert state.selection == second
+    state.undo()
+    assert state.selection == first
+    assert not state.can_undo
+    state.undo()
+    assert state.selection == first
+
+
+def test_a_pin_is_set_and_taken_away(state: ExplorerState) -> None:
+    state.toggle_pin(candidate(1))
+    state.toggle_pin(candidate(2))
+    assert state.pinned == (candidate(1), candidate(2))
+    state.toggle_pin(candidate(1))
+    assert state.pinned == (candidate(2),)
+    state.set_pinned([candidate(4), candidate(4)])
+    assert state.pinned == (candidate(4),)
+
+
+def test_a_snapshot_finds_the_trials_of_a_candidate_latest_first() -> None:
+    study = StudySnapshot(trials=(complete_trial(0, 2.4), complete_trial(1, 2.3)))
+    assert [trial.number for trial in study.of(candidate())] == [1, 0]
+    assert study.of(candidate(5)) == ()
+    assert study.count("complete") == 2
+    assert study.trial(7) is None
+
+
+# ---- editing sizes
+
+
+def test_heads_follow_to_the_nearest_that_divides() -> None:
+    space = SearchSpace.laptop()
+    before = Architecture(2, 192, 6, 256, 64)
+    after, followed = edited(before, space, "d_model", 176)
+    assert after.d_model == 176
+    assert after.n_heads == 4
+    assert followed == ("n_heads",)
+
+
+def test_a_size_that_fits_changes_nothing_else() -> None:
+    before = candidate().architecture
+    after, followed = edited(before, SPACE, "n_layers", 5)
+    assert after == before.with_(n_layers=5)
+    assert followed == ()
+
+
+def test_a_feed_forward_ratio_is_kept_when_the_width_changes() -> None:
+    space = SearchSpace.laptop()
+    before = Architecture(2, 128, 4, 256, 64, d_ff=384)
+    after, _ = edited(before, space, "d_model", 192)
+    assert after.d_ff == 576
+
+
+# ---- samples and what is expected
+
+
+def test_half_of_a_sample_does_not_move_with_the_sliders() -> None:
+    expected = expectation(TrainingPlan(), ())
+    asked = (Workload(), LAPTOP)
+    whole = draw_sample(SPACE, SPACE, asked, expected, n=1_000)
+    narrow = draw_sample(SPACE, SPACE.narrowed("n_layers", 2, 2), asked, expected, n=1_000)
+    assert np.array_equal(whole.table["d_model"][:500], narrow.table["d_model"][:500])
+    assert set(narrow.table["n_layers"][500:].tolist()) == {2}
+
+
+def test_a_space_without_candidates_shows_the_whole_one_instead() -> None:
+    nothing = SPACE.limited("parameters_total", 1.0)
+    expected = expectation(TrainingPlan(), ())
+    sample = draw_sample(SPACE, nothing, (Workload(), LAPTOP), expected, n=100)
+    assert len(sample) == 100
+
+
+def test_another_device_changes_seconds_and_no_weights() -> None:
+    expected = expectation(TrainingPlan(), ())
+    sample = draw_sample(SPACE, SPACE, (Workload(), LAPTOP), expected, n=100)
+    other = recosted(sample, Workload(), Hardware.named("h100-sxm"))
+    assert np.array_equal(other.costs["parameters_total"], sample.costs["parameters_total"])
+    assert not np.array_equal(
+        other.costs["time_per_output_token_s"], sample.costs["time_per_output_token_s"]
+    )
+
+
+def test_the_prior_says_that_it_is_not_measured_until_trials_anchor_it() -> None:
+    plan = TrainingPlan()
+    before = expectation(plan, ())
+    after = expectation(plan, [complete_trial(0, 2.75)])
+    assert "not measured" in before.label
+    assert "anchored on 1 trial" in after.label
+    measured_at = after.of_candidate(candidate()).bits_per_byte
+    assert abs(measured_at - 2.75) < abs(before.of_candidate(candidate()).bits_per_byte - 2.75)
+
+
+def test_a_plateau_does_not_anchor_the_prior() -> None:
+    stuck = complete_trial(0, 3.3)
+    result = MappingProxyType({**stuck.result, "plateau": True})
+    assert expectation(TrainingPlan(), [replace(stuck, result=result)]).prior.n_trials == 0
+
+
+def test_more_training_is_expected_to_give_fewer_bits() -> None:
+    sample = draw_sample(
+        SPACE, SPACE, (Workload(), LAPTOP), expectation(TrainingPlan(tokens=10**5), ()), n=50
+    )
+    longer = requalified(sample, expectation(TrainingPlan(tokens=10**7), ()))
+    assert np.all(longer.bits_per_byte < sample.bits_per_byte)
+
+
+@pytest.mark.parametrize("budget", [{"steps": 300}, {"bytes": 10**6}, {"seconds": 60}])
+def test_every_budget_has_an_expectation(budget: dict[str, int]) -> None:
+    found = expectation(TrainingPlan(**budget), ()).of_candidate(candidate())  # type: ignore[arg-type]
+    assert 0.5 < found.bits_per_byte < 8
+
+
+def test_the_first_pick_costs_no_more_than_half_of_all_do() -> None:
+    sample = draw_sample(SPACE, SPACE, (Workload(), LAPTOP), expectation(TrainingPlan(), ()), n=300)
+    picked = first_pick(sample)
+    from nasviz.cost.estimate import estimate
+
+    seconds = estimate(picked, Workload(), LAPTOP).latency.time_per_output_token_s
+    assert float(seconds) <= float(np.median(sample.costs["time_per_output_token_s"])) * 1.0001
+
+
+# ---- work beside the kernel's thread
+
+
+def test_of_jobs_that_wait_only_the_latest_runs() -> None:
+    ran: list[str] = []
+    gate = threading.Event()
+    jobs = LatestJob("test", failed=lambda error: ran.append(str(error)))
+    jobs.submit(lambda: (ran.append("first"), gate.wait(5))[0])
+    while not ran:
+        time.sleep(0.001)
+    jobs.submit(lambda: ran.append("second"))
+    jobs.submit(lambda: ran.append("third"))
+    gate.set()
+    assert jobs.wait(5)
+    assert ran == ["first", "third"]
+    jobs.close()
+
+
+def test_a_job_that_fails_is_told_and_the_next_one_runs() -> None:
+    told: list[str] = []
+    jobs = LatestJob("test", failed=lambda error: told.append(str(error)))
+
+    def fail() -> None:
+        raise InputError("no such thing")
+
+    jobs.submit(fail)
+    assert jobs.wait(5)
+    jobs.submit(lambda: told.append("went on"))
+    assert jobs.wait(5)
+    assert told == ["no such thing", "went on"]
+    jobs.close()
