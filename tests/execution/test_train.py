@@ -81,21 +81,44 @@ def test_the_command_prints_json_lines_and_last_the_result(
 
 
 @pytest.mark.slow
-def test_an_interrupted_command_cancels_its_trial(
+def test_an_interrupted_command_cancels_its_trial_and_a_killed_one_leaves_it_in_training(
     study: Study, candidate_file: str, corpus: str, tmp_path: Path, until: Until
 ) -> None:
-    command = [*NASVIZ, "train", candidate_file, "--corpus", corpus, "--steps", "100000"]
-    process = subprocess.Popen(
-        [*command, "--study", study.url], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
-    until(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
+    command = [
+        *NASVIZ,
+        "train",
+        candidate_file,
+        "--corpus",
+        corpus,
+        "--study",
+        study.url,
+        "--batch",
+        "2",
+    ]
+
+    def started(number: int, steps: int) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*command, "--steps", str(steps)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda: len(study) > number and len(study.curve(number)["step"]), "the first step")
+        return process
+
+    interrupted = started(0, 100_000)
+    time.sleep(0.3)  # past the process's first look at the trial
+    interrupted.send_signal(signal.SIGINT)
+    _, said = interrupted.communicate(timeout=30)
+    assert interrupted.returncode == 130
     assert "Traceback" not in said
     until(lambda: study.trial(0).finished, "the cancellation")
     assert study.trial(0).state == "cancelled"
+
+    killed = started(1, 300)
+    killed.kill()
+    killed.communicate()
+    at_the_kill = study.curve(1)["step"][-1]
+    until(lambda: study.trial(1).finished, "the trial to finish alone")
+    assert study.trial(1).state == "complete"
+    assert study.curve(1)["step"][-1] == 300 > at_the_kill
 
 
 @pytest.mark.parametrize(
@@ -161,20 +184,3 @@ def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     with pytest.raises(InputError, match="use a longer text, or a context up to"):
         train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
     assert not os.path.exists(path)
-
-
-@pytest.mark.slow
-def test_a_killed_kernel_leaves_its_trial_in_training(
-    study: Study, candidate_file: str, corpus: str, tmp_path: Path, until: Until
-) -> None:
-    command = [*NASVIZ, "train", candidate_file, "--corpus", corpus, "--steps", "300"]
-    kernel = subprocess.Popen(
-        [*command, "--batch", "2", "--study", study.url], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
-    until(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
-    kernel.kill()
-    kernel.wait()
-    at_the_kill = study.curve(0)["step"][-1]
-    until(lambda: study.trial(0).finished, "the trial to finish alone")
-    assert study.trial(0).state == "complete"
-    assert study.curve(0)["step"][-1] == 300 > at_the_kill

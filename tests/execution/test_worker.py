@@ -94,10 +94,15 @@ def test_a_worker_trains_pauses_resumes_cancels_and_outlives_failures(
     assert study.trial(wild.number).reason.startswith("not a number: the loss is not a number")
     assert study.trial(huge.number).reason.startswith("out of memory: memory ran out; use a")
 
-    # All of it was one process, which leaves when it is asked to.
+    # All of it was one process, which leaves when it is asked to; its trial waits for the next.
     assert [each.pid for each in study.workers()] == [worker.pid]
+    unfinished = study.add(candidate, LONG, corpus)
+    until(lambda: len(study.curve(unfinished.number)["step"]), "the last trial's first step")
     stop_worker(study)
     assert [each.state for each in study.workers()] == ["ended"]
+    assert living_worker(study) is None
+    assert study.trial(unfinished.number).state == "waiting"
+    assert (study.directory(unfinished.number) / "unfinished").is_dir()
 
 
 def test_a_killed_workers_trial_resumes_from_its_checkpoint(
@@ -135,18 +140,6 @@ def test_a_killed_workers_trial_resumes_from_its_checkpoint(
     failed = study.trial(trial.number)
     assert failed.state == "failed"
     assert failed.reason.startswith(f"killed: worker {second.pid} on ")
-
-
-def test_a_worker_that_is_told_to_leave_puts_its_trial_back(
-    study: Study, candidate: Candidate, corpus: str, until: Until
-) -> None:
-    trial = study.add(candidate, LONG, corpus)
-    ensure_worker(study)
-    until(lambda: len(study.curve(trial.number)["step"]), "the first step")
-    stop_worker(study)
-    assert study.trial(trial.number).state == "waiting"
-    assert living_worker(study) is None
-    study.request(trial.number, "cancel")
 
 
 ASK = """
