@@ -46,6 +46,7 @@ class WorkerProcess:
         from nasviz.execution.runner import close, run_trial, warm_up
 
         warm_up()
+        queue.mend_mirror(self.study)
         self.state = "idle"
         log.info("ready: worker %d of %s", self.number, self.study)
         idle_since = time.monotonic()

@@ -15,7 +15,10 @@ from nasviz.space.candidate import Candidate
 from nasviz.study.tables import TRIALS
 from nasviz.study.trial import Trial
 
-# Optuna's table; named here because the candidate is an attribute of its trial.
+# Optuna's tables; named here because the candidate is an attribute of its trial.
+OPTUNA_TRIALS = sqlalchemy.table(
+    "trials", sqlalchemy.column("trial_id"), sqlalchemy.column("state")
+)
 ATTRIBUTES = sqlalchemy.table(
     "trial_user_attributes",
     sqlalchemy.column("trial_id"),

@@ -8,13 +8,13 @@ from sqlalchemy.engine import Connection
 from nasviz.errors import InputError
 from nasviz.study.database import Database
 from nasviz.study.mirror import METRICS_KEY, Mirror, metric_names
+from nasviz.study.rows import OPTUNA_TRIALS
 from nasviz.study.tables import CURVES, METADATA, SCHEMA, SCHEMA_VERSION, TRIALS
 
 # Optuna's tables, read by plain SQL where opening its storage would only take time.
 STUDIES = sqlalchemy.table(
     "studies", sqlalchemy.column("study_id"), sqlalchemy.column("study_name")
 )
-OPTUNA_TRIALS = sqlalchemy.table("trials", sqlalchemy.column("trial_id"))
 STUDY_ATTRIBUTES = sqlalchemy.table(
     "study_system_attributes",
     sqlalchemy.column("study_id"),

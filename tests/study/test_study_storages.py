@@ -119,6 +119,23 @@ def test_an_end_is_final(opened: Opened, candidate: Candidate) -> None:
     assert (study.trial(number).state, study.trial(number).reason) == ("failed", "first")
 
 
+def test_optuna_is_told_later_what_a_killed_process_could_not_tell_it(
+    opened: Opened, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = opened()
+    study.add_many([(candidate, None)] * 3)
+    monkeypatch.setattr(study.mirror, "failed", lambda *_: None)
+    study.request(0, "cancel")
+    queue.claim(study, worker=1)
+    queue.fail(study, 1, "killed")
+    again = opened()
+    assert queue.mend_mirror(again) == [0, 1]
+    assert queue.mend_mirror(again) == []
+    theirs = optuna.load_study(study_name=study.name, storage=study.url).trials
+    assert [trial.state.name for trial in theirs] == ["FAIL", "FAIL", "WAITING"]
+    assert theirs[1].user_attrs["reason"] == "killed"
+
+
 def test_waiting_trials_obey_requests_at_once(opened: Opened, candidate: Candidate) -> None:
     study = opened()
     number = study.add(candidate).number
