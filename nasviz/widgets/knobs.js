@@ -63,15 +63,25 @@ const KINDS = {
       mover.addEventListener("input", () => moved(mover, false));
       mover.addEventListener("change", () => moved(mover, true));
     }
-    // A press on the bare track takes the nearer thumb there.
-    track.addEventListener("pointerdown", (event) => {
-      if (event.target !== track) return;
+    // A press on the bare track takes the nearer thumb there, and drags it on.
+    const place = (event) => {
       const box = track.getBoundingClientRect();
-      const at = Math.round((last * (event.clientX - box.left)) / box.width);
+      return Math.round((last * (event.clientX - box.left)) / box.width);
+    };
+    track.addEventListener("pointerdown", (event) => {
+      if (event.target !== track || low.disabled) return;
+      const at = place(event);
       const mover = Math.abs(at - low.value) < Math.abs(at - high.value) ? low : high;
-      mover.value = at;
+      const follow = (moving) => { mover.value = place(moving); moved(mover, false); };
+      event.preventDefault();
       mover.focus();
-      moved(mover, true);
+      follow(event);
+      track.setPointerCapture(event.pointerId);
+      track.addEventListener("pointermove", follow);
+      track.addEventListener("lostpointercapture", () => {
+        track.removeEventListener("pointermove", follow);
+        moved(mover, true);
+      }, { once: true });
     });
     return { node: element("div", { class: "nv-slide" }, track, readout), show };
   },

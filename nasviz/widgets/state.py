@@ -59,7 +59,8 @@ class ExplorerState(traitlets.HasTraits):
     `sample`, `count` and `prior` (an `Expectation`) follow from the others and are computed beside
     the kernel's thread by whoever owns the state; None until then. `watched` is the number of the
     trial whose `curve` (number, arrays as `Study.curve` returns them) is on show. `search` is the
-    `SearchResult` of the latest search so far. `problem` is the last thing that went wrong.
+    `SearchResult` of the latest search so far. `notice` says what takes a while just now, `problem`
+    is the last thing that went wrong.
     """
 
     space = traitlets.Instance(SearchSpace)
@@ -81,6 +82,7 @@ class ExplorerState(traitlets.HasTraits):
     curve = traitlets.Any(None, allow_none=True)
     search = traitlets.Any(None, allow_none=True)
     searching = traitlets.Bool(False)
+    notice = traitlets.Unicode("")
     problem = traitlets.Unicode("")
 
     def __init__(self, space: SearchSpace, **traits: Any) -> None:

@@ -50,6 +50,8 @@ class Work:
         self._counting = LatestJob("nasviz-count", self._failed)
         self._done = 0
         self._closed = False
+        self._later: list[Callable[[], None]] = []
+        self._checked: set[str] = set()
         self._search: SearchRun | None = None
         self._is_open = threading.Event()
 
@@ -59,6 +61,10 @@ class Work:
         self.state.observe(lambda _change: self._recost(), names=["workload", "hardware"])
         self.state.observe(lambda _change: self._expect(), names=["plan", "study"])
         self.errand("start", self._begin)
+
+    def once_displayed(self, job: Callable[[], None]) -> None:
+        """Have `job` run when the map has its sample; before `start`."""
+        self._later.append(job)
 
     def close(self) -> None:
         """Stop following and refining; trials and workers go on."""
@@ -91,6 +97,8 @@ class Work:
         self._draw()
         if state.selection is None:
             state.select(first_pick(state.sample))
+        for job in self._later:
+            job()
         self._counting.submit(self._count)
         self._open_study()
 
@@ -163,7 +171,9 @@ class Work:
             from nasviz.execution.worker import ensure_worker
 
             study = self._opened()
-            check_corpus(corpus)
+            if corpus not in self._checked:
+                check_corpus(corpus)
+                self._checked.add(corpus)
             trial = study.add(candidate, plan, corpus)
             self.state.watched = trial.number
             self._look()
@@ -253,7 +263,11 @@ class Work:
         def job() -> None:
             from nasviz.cost.hardware import Hardware
 
-            self.state.hardware = Hardware.calibrate()
+            self.state.notice = "measuring this machine, about 20 s …"
+            try:
+                self.state.hardware = Hardware.calibrate()
+            finally:
+                self.state.notice = ""
 
         self.errand("calibrate", job)
 

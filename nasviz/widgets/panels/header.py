@@ -82,7 +82,7 @@ class Header:
         self.view.add_class("nv-header")
         self.hardware.on_values(self._choose_hardware)
         self.workload.on_values(self._change_workload)
-        state.observe(lambda _change: self._show_study(), names="study")
+        state.observe(lambda _change: self._show_study(), names=["study", "notice"])
         state.observe(lambda _change: self._show_hardware(), names="hardware")
         state.observe(lambda _change: self._show_workload(), names="workload")
         state.observe(
@@ -98,7 +98,7 @@ class Header:
         self.copy.text = explorer_code(self.state)
 
     def _show_study(self) -> None:
-        self.pills.value = study_pills(self.state.study)
+        self.pills.value = study_pills(self.state.study, self.state.notice)
 
     def _show_hardware(self) -> None:
         rows = [hardware_knob(self.state.hardware)]
@@ -146,8 +146,8 @@ def help_menu() -> Html:
     )
 
 
-def study_pills(study: StudySnapshot) -> Html:
-    """Return the name of the study and the state of its worker, with counts of trials."""
+def study_pills(study: StudySnapshot, notice: str = "") -> Html:
+    """Return the name of the study, the state of its worker with counts of trials, and a notice."""
     words, dot = _WORKER_WORDS[study.worker]
     counts = [bold(f"{study.count('complete'):,} trained")]
     for state, label in (("running", "running"), ("waiting", "waiting"), ("failed", "failed")):
@@ -162,6 +162,8 @@ def study_pills(study: StudySnapshot) -> Html:
         name = tag("span", text("study"), bold(study.name), css="nv-pill", data_help=address)
         pills.append(name)
     pills.append(tag("span", worker, css="nv-pill", role="status"))
+    if notice:
+        pills.append(tag("span", text(notice), css="nv-pill", role="status"))
     if study.problem:
         pills.append(tag("span", text(study.problem), css="nv-alert", role="alert"))
     return tag("div", *pills, css="nv-pills")

@@ -12,19 +12,32 @@ from nasviz.widgets.work import Work
 
 
 class Tabs:
-    """The tabs, with the number of trials in the title of theirs."""
+    """The tabs, with the number of trials in the title of theirs.
+
+    They are empty at first: `fill` makes their panels once the sliders and the map are on the page,
+    which some seventy more widgets would keep waiting.
+    """
 
     def __init__(self, state: ExplorerState, work: Work) -> None:
-        self.training = TrainingTab(state, work.train, work.request, work.generate)
-        self.search = SearchTab(state, work.start_search, work.stop_search)
-        self.trials = TrialsTab(state)
-        self.view = ipywidgets.Tab([self.training.view, self.search.view, self.trials.view])
+        self.state = state
+        self.work = work
+        self.view = ipywidgets.Tab()
         self.view.add_class("nv-tabs")
-        self._name(state)
-        state.observe(lambda _change: self._name(state), names="study")
 
-    def _name(self, state: ExplorerState) -> None:
-        trials = len(state.study.trials)
+    def fill(self) -> None:
+        """Make the panels."""
+        state, work = self.state, self.work
+        training = TrainingTab(state, work.train, work.request, work.generate)
+        search = SearchTab(state, work.start_search, work.stop_search)
+        trials = TrialsTab(state)
+        with self.view.hold_sync():
+            self.view.children = (training.view, search.view, trials.view)
+            self._name()
+            self.view.selected_index = 0
+        state.observe(lambda _change: self._name(), names="study")
+
+    def _name(self) -> None:
+        trials = len(self.state.study.trials)
         titles = ("Training", "Search", f"Trials {trials}" if trials else "Trials")
         if self.view.titles != titles:
             self.view.titles = titles
