@@ -6,6 +6,7 @@ import os
 
 from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
+from nasviz.training.plan import TrainingPlan
 
 
 def check_corpus(corpus: str | os.PathLike[str]) -> None:
@@ -31,3 +32,24 @@ def check_text(candidate: Candidate, corpus: str | os.PathLike[str]) -> None:
             f"of corpus {os.fspath(corpus)!r}; use a longer text, or a context up to "
             f"{len(tokens) - 1}"
         )
+
+
+def repetition(
+    candidate: Candidate, plan: TrainingPlan, corpus: str | os.PathLike[str]
+) -> str | None:
+    """Return what to tell who lets a small text be read too often, or None if it is harmless.
+
+    A budget in seconds has no planned size and is never warned about.
+    """
+    from nasviz.corpus.corpus import open_corpus
+    from nasviz.corpus.parts import repetition_warning
+    from nasviz.corpus.tokenized import tokenize
+    from nasviz.training.recipe import recipe_for
+
+    if plan.budget[0] == "seconds":
+        return None
+    text = open_corpus(corpus)
+    each = tokenize(text, candidate.architecture.vocab_size).bytes_per_token()
+    recipe = recipe_for(candidate.architecture, plan, bytes_per_token=each)
+    planned = recipe.n_steps * recipe.tokens_per_step * each
+    return repetition_warning(text.part_bytes("train"), planned)

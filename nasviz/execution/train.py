@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from nasviz.errors import InputError
-from nasviz.execution.check import check_text
+from nasviz.execution.check import check_text, repetition
 from nasviz.execution.follow import Row, follow
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
@@ -32,13 +33,18 @@ def train(
     `study.add(…)` and `ensure_worker(study)`.
 
     Raises `InputError` for a corpus or a study that can't be used, before anything is stored.
+    Warns where a small text would be read so often that it is learnt by heart.
     """
     if not isinstance(candidate, Candidate | Architecture):
         raise InputError(f"candidate={candidate!r} is no Candidate; make one of an Architecture")
     whole = candidate if isinstance(candidate, Candidate) else Candidate(candidate)
+    plan = plan or TrainingPlan()
     check_text(whole, corpus)
+    repeated = repetition(whole, plan, corpus)
+    if repeated:
+        warnings.warn(repeated, stacklevel=2)
     opened = study if isinstance(study, Study) else Study.open(study)
-    trial = opened.add(whole, plan or TrainingPlan(), os.fspath(corpus))
+    trial = opened.add(whole, plan, os.fspath(corpus))
     ensure_worker(opened)
     try:
         return follow(opened, trial.number, on_progress)
