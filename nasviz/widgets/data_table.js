@@ -31,6 +31,7 @@ function render({ model, el }) {
     cell.tabIndex = 0;
     cell.dataset.help = column.help;
     cell.dataset.lmSuppressShortcuts = "true";
+    cell.classList.add(`nv-col-${column.name}`);
     cell.classList.toggle("nv-words", column.words);
     const mine = sorted.name === column.name;
     const names = { 1: "ascending", [-1]: "descending" };
@@ -63,8 +64,15 @@ function render({ model, el }) {
     for (const column of columns) {
       const [text, , kind] = row.cells[column.name] ?? ["", null, ""];
       const cell = node.insertCell();
+      cell.classList.add(`nv-col-${column.name}`);
       cell.classList.toggle("nv-words", column.words);
-      if (kind) {
+      if (column.words && text) {
+        const clamped = document.createElement("div");
+        clamped.className = "nv-clamp";
+        clamped.textContent = text;
+        clamped.dataset.help = text;
+        cell.append(clamped);
+      } else if (kind) {
         const tag = document.createElement("span");
         tag.className = `nv-tag nv-tag-${kind}`;
         tag.textContent = text;

@@ -73,7 +73,7 @@ class Header:
         space = ipywidgets.HTML()
         space.add_class("nv-grow")
         self.copy = CopyButton(
-            label="copy code", help="Python that opens the explorer as it stands"
+            label="copy as code", help="Python that opens the explorer as it stands"
         )
         guide = ipywidgets.HTML(help_menu())
         self.view = ipywidgets.HBox(

@@ -112,8 +112,11 @@ def comparison(trials: Sequence[Trial]) -> Html:
     """Return what differs between two trials, or how to choose them."""
     if len(trials) < 2:
         return tag("p", text("Tick two trials to see what differs between them."), css="nv-hint")
+    found = differences(trials)
+    if not found:
+        return tag("p", text("Nothing differs between these two trials."), css="nv-hint")
     rows = []
-    for label, values in differences(trials):
+    for label, values in found:
         rows.append([text(label), *(bold(value) for value in values)])
     head = ["", *(f"trial {trial.number}" for trial in trials)]
     return Html(heading("Compare", text("what differs")) + table(head, rows))
