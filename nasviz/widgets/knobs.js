@@ -274,7 +274,11 @@ function render({ model, el }) {
     const values = model.get("values");
     const errors = model.get("errors");
     for (const [name, row] of Object.entries(rows)) {
-      if (name in values) row.show(values[name]);
+      // While one slider moves the other rows keep the very values that they show.
+      if (name in values && row.shown !== values[name]) {
+        row.shown = values[name];
+        row.show(values[name]);
+      }
       row.error.textContent = errors[name] ?? "";
     }
     for (const control of el.querySelectorAll("input, select, button")) {

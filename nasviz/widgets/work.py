@@ -183,13 +183,15 @@ class Work:
         self.errand("train", job)
 
     def request(self, number: int, request: Request) -> None:
-        """Ask a trial to pause, resume or cancel."""
+        """Ask a trial to pause, resume or cancel; one that waits without a worker gets one."""
 
         def job() -> None:
             from nasviz.execution.worker import ensure_worker
 
             study = self._opened()
-            study.request(number, request)
+            waits = study.trial(number).state == "waiting"
+            if not (request == "resume" and waits):
+                study.request(number, request)
             if request == "resume":
                 ensure_worker(study)
             self._look()

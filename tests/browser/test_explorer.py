@@ -226,6 +226,38 @@ def test_train_search_reload_restart_and_the_trials_are_found_again(
     assert notebook.errors == []
 
 
+def test_a_trial_is_paused_resumed_and_cancelled_and_two_are_compared(
+    open_notebook: Open, corpus: str, tmp_path: Path
+) -> None:
+    notebook = explore(open_notebook, corpus, str(tmp_path / "study.db"))
+    page = notebook.page
+    latest = "': '.join([explorer.trials[-1].state, explorer.trials[-1].reason]).strip(': ')"
+    notebook.eventually("explorer.selection is not None", True)
+    for n_layers in (1, 2):
+        notebook.execute(
+            f"explorer.selection = nasviz.Architecture({n_layers}, 64, 1, 256, 64)\n"
+            "explorer.state.plan = explorer.state.plan.with_(tokens=20_000_000)"
+        )
+        page.locator(".nv-tabs").get_by_role("button", name="Train this").click()
+        notebook.eventually("len(explorer.trials)", n_layers)
+        notebook.eventually(latest, "running", 60)
+        page.wait_for_selector(".nv-tabs .nv-progress")
+        page.get_by_role("button", name="Pause").click()
+        notebook.eventually(latest, "paused", 20)
+        page.get_by_role("button", name="Resume").click()
+        notebook.eventually(latest, "running", 20)
+        page.get_by_role("button", name="Cancel").click()
+        notebook.eventually(latest, "cancelled: cancelled by the user", 20)
+    open_tab(page, "Trials")
+    page.get_by_role("checkbox", name="Compare row 0").check()
+    page.get_by_role("checkbox", name="Compare row 1").check()
+    compared = page.locator(".nv-tall table:has(th:text-is('trial 1'))")
+    compared.wait_for()
+    assert compared.locator("td").first.inner_text() == "layers"
+    page.locator("tr[data-row='0']").click()
+    notebook.eventually("explorer.selection.architecture.n_layers", 1)
+
+
 def marks(notebook: Notebook) -> list[str]:
     """Return the kinds of the trials' marks on the map."""
     drawn = notebook.evaluate("explorer._map_panel.map.marks")

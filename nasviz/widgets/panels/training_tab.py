@@ -151,7 +151,8 @@ class TrainingTab:
         self.status.value = trial_status(trial, rows)
         state = trial.state if trial is not None else ""
         self.pause.disabled = state not in ("running", "waiting")
-        self.resume.disabled = state != "paused"
+        unserved = state == "waiting" and self.state.study.worker in ("none", "lost")
+        self.resume.disabled = state != "paused" and not unserved
         self.cancel.disabled = state not in ("running", "waiting", "paused")
         self.write.disabled = state != "complete"
         if trial is not None and rows is not None:
