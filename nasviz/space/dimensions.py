@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nasviz.errors import InputError, unknown_name
 from nasviz.space.ff_ratio import space_field
-from nasviz.space.fields import Field, Value
+from nasviz.space.fields import Field, Kind, Value
 from nasviz.space.table import encode_column
 
 Grid = NDArray[Any]
@@ -23,8 +23,24 @@ Grid = NDArray[Any]
 MAX_GRID = 1_000_000
 
 
+class _OfField:
+    """What every dimension has from the catalogue, by its name."""
+
+    name: str
+
+    @property
+    def field(self) -> Field:
+        """The catalogue's entry."""
+        return space_field(self.name)
+
+    @property
+    def label(self) -> str:
+        """What a person reads: `Layers`."""
+        return self.field.label
+
+
 @dataclass(frozen=True)
-class Integer:
+class Integer(_OfField):
     """Whole numbers from `low` to `high`: every `step`-th, or with `log` each doubling of `low`.
 
     Raises `InputError` for a field that is no whole number, and for an empty or reversed range.
@@ -37,7 +53,7 @@ class Integer:
     log: bool = False
 
     def __post_init__(self) -> None:
-        field = _field_of_kind(self.name, ("integer",), "Integer")
+        field = _field_of_kind(self.name, "integer")
         _set(self, low=field.check(self.low), high=field.check(self.high))
         _check_order(self.name, self.low, self.high)
         if isinstance(self.step, bool) or not isinstance(self.step, int) or self.step < 1:
@@ -53,16 +69,6 @@ class Integer:
                 f"{self.name}: {self.low} to {self.high} has more than {MAX_GRID:,} values; "
                 "give it a step or log=True"
             )
-
-    @property
-    def field(self) -> Field:
-        """The catalogue's entry."""
-        return space_field(self.name)
-
-    @property
-    def label(self) -> str:
-        """What a person reads: `Layers`."""
-        return self.field.label
 
     @property
     def grid(self) -> Grid:
@@ -83,7 +89,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class Real:
+class Real(_OfField):
     """Real numbers from `low` to `high`: a continuous range, or a grid with a `step`.
 
     With `log` the range is drawn and scaled by its logarithm. Raises `InputError` for an empty
@@ -97,7 +103,7 @@ class Real:
     step: float | None = None
 
     def __post_init__(self) -> None:
-        field = _field_of_kind(self.name, ("real",), "Real")
+        field = _field_of_kind(self.name, "real")
         _set(self, low=field.check(self.low), high=field.check(self.high))
         _check_order(self.name, self.low, self.high)
         if self.log and self.low <= 0:
@@ -110,16 +116,6 @@ class Real:
             raise InputError(f"{self.name}: a range has a step or a logarithm, not both")
         if (self.high - self.low) / self.step >= MAX_GRID:
             raise InputError(f"{self.name}: step={self.step:g} gives more than {MAX_GRID:,} values")
-
-    @property
-    def field(self) -> Field:
-        """The catalogue's entry."""
-        return space_field(self.name)
-
-    @property
-    def label(self) -> str:
-        """What a person reads: `Learning rate`."""
-        return self.field.label
 
     @property
     def grid(self) -> Grid | None:
@@ -165,7 +161,7 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(_OfField):
     """One of `choices`, in this order; raises `InputError` where the field can't have one."""
 
     name: str
@@ -181,16 +177,6 @@ class Choice:
         if len(set(checked)) < len(checked):
             raise InputError(f"{self.name}: choices={list(checked)} names a value twice")
         _set(self, choices=checked)
-
-    @property
-    def field(self) -> Field:
-        """The catalogue's entry."""
-        return space_field(self.name)
-
-    @property
-    def label(self) -> str:
-        """What a person reads: `Positions`."""
-        return self.field.label
 
     @property
     def grid(self) -> Grid:
@@ -267,13 +253,12 @@ def dimension_from_json(name: str, data: object) -> Dimension:
     return kinds[field.kind](name, **data)
 
 
-def _field_of_kind(name: str, kinds: tuple[str, ...], wanted: str) -> Field:
+def _field_of_kind(name: str, kind: Kind) -> Field:
     field = space_field(name)
-    if field.kind not in kinds:
-        remedy = (
-            "Real" if field.kind == "real" else "Integer" if field.kind == "integer" else "Choice"
-        )
-        raise InputError(f"{name} is no dimension of type {wanted}; use {remedy}")
+    if field.kind != kind:
+        types = {"integer": "Integer", "real": "Real"}
+        remedy = types.get(field.kind, "Choice")
+        raise InputError(f"{name} is no dimension of type {types[kind]}; use {remedy}")
     return field
 
 

@@ -22,9 +22,12 @@ def encode(space: SearchSpace, table: CandidateTable) -> NDArray[np.float64]:
     A grid's values are spread evenly in their order (so a doubling range is scaled by its
     logarithm), a continuous range linearly or by its logarithm.
     """
-    points = points_of(space, table)
-    columns = [_unit(each, points[each.name]) for each in space.dimensions]
-    return np.stack(columns, axis=1)
+    return encode_points(space, points_of(space, table))
+
+
+def encode_points(space: SearchSpace, points: Points) -> NDArray[np.float64]:
+    """Return `points` (values of the space's grids, or near them) as vectors, as `encode` does."""
+    return np.stack([_unit(each, points[each.name]) for each in space.dimensions], axis=1)
 
 
 def decode(space: SearchSpace, vectors: Any) -> CandidateTable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -70,7 +71,12 @@ class Field:
     def _range(self) -> str:
         if self.low is None or self.high is None:
             return ""
-        return f" from {self.low:,g} to {self.high:,g}".replace(",", "_")
+        return f" from {_written(self.low)} to {_written(self.high)}"
+
+
+def _written(bound: float) -> str:
+    """Return a bound as a person types it: `4_194_304`, `0.95`, `1e-07`."""
+    return f"{int(bound):_}" if float(bound).is_integer() and bound < 1e15 else f"{bound:g}"
 
 
 def _plain_number(value: object) -> int | float | None:
@@ -82,20 +88,8 @@ def _plain_number(value: object) -> int | float | None:
     return plain
 
 
-def _integer(  # noqa: PLR0917 (a catalogue row reads best in one order)
-    name: str,
-    label: str,
-    low: int,
-    high: int,
-    help: str,
-    reference: str,
-    default: int | None = None,
-    unit: str = "",
-) -> Field:
-    return Field(name, label, "integer", help, reference, low, high, default=default, unit=unit)
-
-
-def _real(  # noqa: PLR0917 (a catalogue row reads best in one order)
+def _number(
+    kind: Kind,
     name: str,
     label: str,
     low: float,
@@ -105,10 +99,14 @@ def _real(  # noqa: PLR0917 (a catalogue row reads best in one order)
     default: float | None = None,
     unit: str = "",
 ) -> Field:
-    return Field(name, label, "real", help, reference, low, high, default=default, unit=unit)
+    return Field(name, label, kind, help, reference, low, high, default=default, unit=unit)
 
 
-def _choice(  # noqa: PLR0917 (a catalogue row reads best in one order)
+_integer = partial(_number, "integer")
+_real = partial(_number, "real")
+
+
+def _choice(
     name: str, label: str, choices: tuple[str, ...], help: str, reference: str, default: str
 ) -> Field:
     return Field(name, label, "choice", help, reference, choices=choices, default=default)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nasviz.errors import InputError
 from nasviz.space.dimensions import Dimension, Real
 from nasviz.space.ff_ratio import FF_RATIO, d_ff_of, ratio_on_grid
-from nasviz.space.table import CandidateTable
+from nasviz.space.table import CandidateTable, decode_value
 
 if TYPE_CHECKING:
     from nasviz.space.search_space import SearchSpace
@@ -79,15 +79,11 @@ def _nearest(dimension: Dimension, column: NDArray[Any]) -> NDArray[Any]:
     assert grid is not None  # only real ranges have none
     if dimension.field.kind in ("choice", "switch"):
         for value in np.setdiff1d(column, grid):
-            raise InputError(f"{dimension.name}: this space has no {_shown(dimension, value)}")
+            shown = decode_value(dimension.field, value)
+            raise InputError(f"{dimension.name}: this space has no {shown!r}")
         return column
     nearest: NDArray[Any] = grid[index_of(dimension, column)]
     return nearest
-
-
-def _shown(dimension: Dimension, value: Any) -> str:
-    field = dimension.field
-    return repr(field.choices[int(value)] if field.kind == "choice" else bool(value))
 
 
 def index_of(dimension: Dimension, column: NDArray[Any]) -> NDArray[np.int64]:

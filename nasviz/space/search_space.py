@@ -239,7 +239,7 @@ class SearchSpace:
     ) -> CandidateTable:
         """Return one feasible child of each row, each dimension moved with chance `rate`.
 
-        At least one dimension is moved; `rate` None moves one or two.
+        At least one dimension is moved; `rate` None moves one or two in the mean.
         """
         return variation.mutate(self, table, seed, rate, cost)
 

@@ -120,11 +120,7 @@ class CandidateTable:
         column = self.columns[name]
         if not -self._length <= index < self._length:
             raise IndexError(f"row {index} of {self._length}")
-        item = column[0 if len(column) == 1 else index].item()
-        field = FIELDS[name]
-        if field.kind == "choice":
-            return field.choices[item]
-        return bool(item) if field.kind == "switch" else item
+        return decode_value(FIELDS[name], column[0 if len(column) == 1 else index])
 
     def __repr__(self) -> str:
         varying = [name for name, column in self.columns.items() if len(column) > 1]
@@ -144,6 +140,14 @@ def encode_column(field: Field, values: Any) -> Column:
     if field.kind == "switch":
         return array.astype(bool)
     return array.astype(np.float64 if field.kind == "real" else np.int64)
+
+
+def decode_value(field: Field, stored: Any) -> Any:
+    """Return one value of this field's array as Python has it; inverse of `encode_column`."""
+    item = stored.item()
+    if field.kind == "choice":
+        return field.choices[item]
+    return bool(item) if field.kind == "switch" else item
 
 
 def choice_code(name: str, choice: str) -> int:

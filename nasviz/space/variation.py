@@ -113,7 +113,7 @@ def mutate(
     """Return one feasible child of each row: some dimensions moved, each with chance `rate`.
 
     At least one dimension is moved; half of the moves are to the next value of the grid, half to
-    any. `rate` None is one dimension in the mean.
+    any. `rate` None moves one or two dimensions in the mean.
     """
     parents = points_of(space, table)
     count = len(space.dimensions)

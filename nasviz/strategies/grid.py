@@ -101,14 +101,3 @@ def point_of(space: SearchSpace, proposal: Proposal) -> Points:
             columns[name] = encode_column(field_named(name), value)
         table = CandidateTable(columns, 1)
     return points_of(space, table)
-
-
-def scaled(space: SearchSpace, points: Points) -> Any:
-    """Return `points` in the unit cube, shape `(n, dimensions)`: places in grids, evenly spaced."""
-    columns = []
-    for each in space.dimensions:
-        if isinstance(each, Real) and each.grid is None:
-            columns.append(each.scaled(points[each.name]))
-        else:
-            columns.append(index_of(each, points[each.name]) / max(1, _places(each) - 1))
-    return np.stack(columns, axis=1)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nasviz.space.constraints import Cost
-from nasviz.space.dimensions import Choice, Dimension
+from nasviz.space.dimensions import Dimension
+from nasviz.space.encoding import encode_points
 from nasviz.space.points import Points
 from nasviz.space.sampling import kept_points, sample_points
 from nasviz.space.search_space import SearchSpace
@@ -55,8 +56,6 @@ def _changed(space: SearchSpace, point: Points, changes: int) -> Points:
 
 
 def _values(dimension: Dimension) -> Any:
-    if isinstance(dimension, Choice):
-        return dimension.grid
     return np.empty(0) if dimension.grid is None else dimension.grid
 
 
@@ -74,6 +73,6 @@ def _by_distance(
 ) -> Iterator[tuple[Points, int]]:
     if not n:
         return
-    distances = ((grid.scaled(space, points) - grid.scaled(space, point)) ** 2).sum(axis=1)
+    distances = ((encode_points(space, points) - encode_points(space, point)) ** 2).sum(axis=1)
     for row in np.argsort(distances, kind="stable"):
         yield points, int(row)

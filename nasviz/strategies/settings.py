@@ -23,6 +23,7 @@ from nasviz.errors import InputError
 from nasviz.space.constraints import Cost
 from nasviz.space.fields import Field
 from nasviz.space.search_space import SearchSpace
+from nasviz.space.table import decode_value
 from nasviz.strategies.grid import point_of
 from nasviz.strategies.objectives import check_objectives
 from nasviz.strategies.registry import strategy_named
@@ -60,9 +61,8 @@ class SearchSettings:
 
     @property
     def cost(self) -> Cost:
-        """The cost columns that limits of the space name, for this workload and hardware."""
-        limited = [limit.column for limit in self.space.limits]
-        return cost_columns(self.workload, self.hardware, {*limited, "parameters_total"})
+        """The costs that the space's limits and target need, for this workload and hardware."""
+        return cost_columns(self.workload, self.hardware, self.space.cost_names)
 
     @property
     def origin(self) -> str:
@@ -94,7 +94,7 @@ class SearchSettings:
         params: dict[str, Any] = {}
         distributions: dict[str, str] = {}
         for dimension in self.space.dimensions:
-            params[dimension.name] = _plain(dimension.field, point[dimension.name][0].item())
+            params[dimension.name] = decode_value(dimension.field, point[dimension.name][0])
             distributions[dimension.name] = distribution_to_json(_whole_range(dimension.field))
         return {
             "memory": dict(proposal.memory),
@@ -109,12 +109,6 @@ def proposal_of(trial: Trial) -> Proposal:
     return Proposal(
         trial.candidate, trial.proposal.get("settings", {}), trial.proposal.get("memory", {})
     )
-
-
-def _plain(field_: Field, value: Any) -> Any:
-    if field_.kind == "choice":
-        return field_.choices[int(value)]
-    return bool(value) if field_.kind == "switch" else value
 
 
 def _whole_range(field_: Field) -> BaseDistribution:
