@@ -162,9 +162,8 @@ def _settle(study: Study, trial: Trial, worker: workers.Worker) -> None:
         reason = f"out of memory: the kernel ended {place}; try a smaller batch"
         fail(study, trial.number, reason, held_by=worker.number)
     elif trial.deaths + 1 >= MOST_DEATHS:
-        fail(
-            study, trial.number, f"killed: {place} died, as did the one before it; see {worker.log}"
-        )
+        reason = f"killed: {place} died, as did the one before it; see {worker.log}"
+        fail(study, trial.number, reason, held_by=worker.number)
     else:
         state = "paused" if trial.request == "pause" else "waiting"
         changes = {"state": state, "request": "", "worker": None, "deaths": trial.deaths + 1}
