@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from nasviz.space.architecture import NAMES
 from nasviz.space.fields import FIELDS, TRAINING_FIELDS
+from nasviz.space.table import encode_column
 from nasviz.study.rows import ATTRIBUTES
 from nasviz.study.tables import TRIALS
 
@@ -98,14 +99,7 @@ def _architecture_columns(architectures: Sequence[Mapping[str, Any]]) -> dict[st
     for name in NAMES:
         field = FIELDS[name]
         values = [each.get(name, field.default) for each in architectures]
-        if field.kind == "choice":
-            codes = {choice: code for code, choice in enumerate(field.choices)}
-            columns[name] = np.array([codes[value] for value in values], dtype=np.int64)
-        elif field.kind == "switch":
-            columns[name] = np.array(values, dtype=np.bool_)
-        else:
-            kind = np.float64 if field.kind == "real" else np.int64
-            columns[name] = np.array(values, dtype=kind)
+        columns[name] = encode_column(field, values)
     return columns
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import json_to_distribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
@@ -73,7 +73,8 @@ class Mirror:
     ) -> tuple[int, int]:
         """Store a waiting trial; return its id and its number in the study."""
         distributions = {
-            name: _distribution(text) for name, text in proposal.get("distributions", {}).items()
+            name: json_to_distribution(text)
+            for name, text in proposal.get("distributions", {}).items()
         }
         template = FrozenTrial(
             number=-1,
@@ -152,10 +153,6 @@ class Mirror:
 def metric_names(value_json: str | None) -> tuple[str, ...]:
     """Return the objectives' names from the stored attribute; `()` where there is none."""
     return () if value_json is None else tuple(str(each) for each in json.loads(value_json))
-
-
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
 
 
 @contextlib.contextmanager

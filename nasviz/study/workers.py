@@ -61,7 +61,8 @@ def register(connection: Connection, study_id: int, pid: int, log: Path) -> int:
         "log": str(log),
     }
     inserted = connection.execute(WORKERS.insert().values(**row)).inserted_primary_key
-    return int(inserted[0]) if inserted is not None else 0
+    assert inserted is not None  # one row was inserted
+    return int(inserted[0])
 
 
 def beat(connection: Connection, number: int, state: str) -> None:
