@@ -72,14 +72,13 @@ def count_flops(sizes: Sizes, workload: Workload) -> Flops:
 
     prefill_total = _total(prefill)
     decode_total = _total(decode)
-    seen = seen_pairs(sizes, prompt)
-    score = sizes.n_layers * 4 * sizes.query_width
+    unseen = prompt * prompt - seen_pairs(sizes, prompt)
     return Flops(
         prefill=workload.batch * prefill_total,
         decode_per_token=decode_total,
         training_per_token=_total(training),
         request=prefill_total + (workload.generated_tokens - 1) * decode_total,
-        causal_saving=workload.batch * score * (prompt * prompt - seen),
+        causal_saving=workload.batch * one.scores * unseen,
         prefill_parts=_times(workload.batch, prefill),
         decode_parts=decode,
         training_parts=training,

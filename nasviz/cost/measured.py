@@ -23,7 +23,7 @@ from nasviz.errors import InputError, unknown_name
 
 Nodes = tuple[float, ...]
 
-# Operations that stream activations: see `nasviz.evaluation.calibration` for what each measures.
+# Operations that stream activations: see `nasviz.evaluation.operations.streams` for what each is.
 STREAMS = (
     "rms_norm", "head_norm", "layer_norm", "gelu", "silu", "relu", "relu2", "multiply", "add",
     "rotate", "copy", "argmax",

@@ -9,7 +9,7 @@ that a formula multiplies by them instead of branching.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,28 +53,16 @@ class Sizes:
     all_biases: Amount
     tied_embeddings: Amount
     qk_norm: Amount
-    parallel_block: Amount
-    scaled_embedding: Amount
     query_width: Amount
     kv_width: Amount
     routed: Amount
-
-    def rows(self, start: int, stop: int) -> Sizes:
-        """Return the rows from `start` to `stop` (shared `(1,)` sizes stay shared)."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Sizes(**{name: v if len(v) == 1 else v[start:stop] for name, v in values.items()})
 
 
 def sizes_of(candidates: Candidates) -> Sizes:
     """Return the sizes of one candidate (Python integers) or of a table (float64 arrays)."""
     if isinstance(candidates, CandidateTable):
-        return _table_sizes(candidates, 0, len(candidates))
+        return table_chunk(candidates, 0, len(candidates))
     return _single_sizes(candidates)
-
-
-def table_chunk(table: CandidateTable, start: int, stop: int) -> Sizes:
-    """Return the sizes of the rows from `start` to `stop` of a table."""
-    return _table_sizes(table, start, stop)
 
 
 def architecture_of(candidate: Architecture | Candidate) -> Architecture:
@@ -96,7 +84,9 @@ def _single_sizes(candidate: Architecture | Candidate) -> Sizes:
     )
 
 
-def _table_sizes(table: CandidateTable, start: int, stop: int) -> Sizes:
+def table_chunk(table: CandidateTable, start: int, stop: int) -> Sizes:
+    """Return the sizes of the rows from `start` to `stop` of a table."""
+
     def column(name: str) -> Amount:
         values = table.columns[name]
         return (values if len(values) == 1 else values[start:stop]).astype(np.float64)
@@ -120,7 +110,7 @@ def _assemble(
         for name in (
             "n_layers", "d_model", "n_heads", "vocab_size", "context_length", "n_kv_heads",
             "head_dim", "d_ff", "experts", "experts_per_token", "extra_positions",
-            "sliding_window", "tied_embeddings", "qk_norm", "parallel_block", "scaled_embedding",
+            "sliding_window", "tied_embeddings", "qk_norm",
         )
     }  # fmt: skip
     return Sizes(
