@@ -163,5 +163,5 @@ def test_any_sizes_that_fit_make_an_architecture(
 
 
 def test_a_range_is_written_out_as_a_person_types_it() -> None:
-    with pytest.raises(InputError, match="allowed: from 2 to 4_194_304$"):
+    with pytest.raises(InputError, match=r"allowed: from 2 to 4_194_304$"):
         Architecture(n_layers=2, d_model=96, n_heads=3, vocab_size=5_000_000, context_length=64)

@@ -38,7 +38,7 @@ def neox(layers: int, width: int, heads: int, vocabulary: int) -> Any:
     )
 
 
-def rotary(  # noqa: PLR0917 (rows of numbers, as in the papers' tables)
+def rotary(
     kind: str,
     layers: int,
     width: int,
