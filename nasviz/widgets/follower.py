@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nasviz.errors import NasvizError
 from nasviz.widgets.state import ExplorerState, StudySnapshot, WorkerState
 
@@ -30,6 +32,7 @@ class Follower:
         self._wake = threading.Event()
         self._closed = threading.Event()
         self._revision: tuple[int, float] | None = None
+        self._curve_of = (-1, -1, "")
         self._thread = threading.Thread(target=self._follow, name="nasviz-follower", daemon=True)
 
     def start(self) -> None:
@@ -81,10 +84,19 @@ class Follower:
         trial = self.state.study.trial(number)
         if trial is None or number is None:
             return
-        curve = self.study.curve(number)
+        # A new attempt goes on from a checkpoint and reports some steps again: read it all anew.
+        wanted = (number, trial.attempts, trial.state)
+        if wanted == self._curve_of and trial.finished:
+            return
         shown = self.state.curve
-        if shown is None or shown[0] != number or len(shown[1]["step"]) != len(curve["step"]):
-            self.state.curve = (number, curve)
+        if wanted[:2] != self._curve_of[:2] or shown is None or not len(shown[1]["step"]):
+            self.state.curve = (number, self.study.curve(number))
+        else:
+            fresh = self.study.curve(number, after_step=int(shown[1]["step"][-1]))
+            if len(fresh["step"]):
+                joined = {name: np.append(shown[1][name], fresh[name]) for name in fresh}
+                self.state.curve = (number, joined)
+        self._curve_of = wanted
 
     def _tell(self, problem: str) -> None:
         before = self.state.study

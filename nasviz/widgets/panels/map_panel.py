@@ -49,6 +49,7 @@ class MapPanel:
         self.front = ipywidgets.HTML()
         self.view = ipywidgets.VBox([self.map, self.front])
         self._marked: dict[str, Candidate] = {}
+        self._known: dict[str, Candidate] = {}
         self._link(space_knobs, limit_knobs)
         self.map.on_tap(self._picked)
         self.map.on_lasso(self._lassoed)
@@ -95,6 +96,7 @@ class MapPanel:
             self.map.set_sample(map_columns(sample, self.state))
             # Rows mean other candidates now: the selection is drawn by itself.
             self.map.selection = [each for each in self.map.selection if isinstance(each, str)]
+        self._known = landmarks(sample)
         self._show_marks()
 
     def _show_marks(self) -> None:
@@ -130,7 +132,7 @@ class MapPanel:
             )
 
     def _landmarks(self) -> Iterator[tuple[Mark, Candidate]]:
-        found = landmarks(self.state.sample)
+        found = self._known
         for (name, candidate), values in zip(
             found.items(), self._values_of(list(found.values())), strict=True
         ):
