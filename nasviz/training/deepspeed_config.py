@@ -30,6 +30,8 @@ def deepspeed_config(
         "gradient_clipping": plan.clipping,
         "zero_optimization": _zero(plan),
         "zero_allow_untested_optimizer": True,
+        # Offloaded state is updated by our optimizer too; DeepSpeed's own needs a compiler.
+        "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": NEVER,
         "wall_clock_breakdown": False,
     }

@@ -104,7 +104,7 @@ SETTING_FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "precision", "Precision", "choice",
-        "Number format of the computation; auto is bf16 where the device computes it, else fp32.",
+        "Number format of the computation; auto is bf16 on a GPU that computes it, else fp32.",
         "Micikevicius et al. 2018, arXiv:1710.03740",
         choices=("auto", "fp32", "bf16", "fp16"), default="auto",
     ),
