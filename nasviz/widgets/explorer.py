@@ -23,7 +23,7 @@ from nasviz.widgets.panels.limits_panel import LimitsPanel
 from nasviz.widgets.panels.map_panel import MapPanel
 from nasviz.widgets.panels.space_panel import SpacePanel
 from nasviz.widgets.panels.tabs import Tabs
-from nasviz.widgets.panels.training_tab import corpus_of
+from nasviz.widgets.plan_rows import corpus_of
 from nasviz.widgets.ranges import checked_ranges
 from nasviz.widgets.state import ExplorerState, checked_limits
 from nasviz.widgets.still_output import StillOutput

@@ -30,15 +30,9 @@ from nasviz.widgets.panels.header import Header, hardware_knob, study_pills
 from nasviz.widgets.panels.limits_panel import LIMITED, LimitsPanel, nice_steps
 from nasviz.widgets.panels.search_tab import checked_settings
 from nasviz.widgets.panels.space_panel import SpacePanel, count_note, range_knob
-from nasviz.widgets.panels.training_tab import (
-    configuration,
-    plan_knobs,
-    plan_of,
-    plan_values,
-    trial_status,
-    written_samples,
-)
+from nasviz.widgets.panels.training_tab import configuration, trial_status, written_samples
 from nasviz.widgets.panels.trials_tab import differences, trial_cells
+from nasviz.widgets.plan_rows import plan_knobs, plan_of, plan_values
 from nasviz.widgets.quantities import duration, quantity, three_digits
 from nasviz.widgets.roofline_drawing import Roof, draw_roofline, phases
 from nasviz.widgets.state import ExplorerState, StudySnapshot

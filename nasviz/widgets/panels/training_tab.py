@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import ipywidgets
@@ -14,8 +12,7 @@ from nasviz.errors import InputError
 from nasviz.plots.learning_curve import Curve, LearningCurves
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Request, Trial
-from nasviz.training.fields import BUDGET_FIELDS, BUDGETS, PLAN_FIELDS
-from nasviz.training.plan import DEFAULT_TOKENS, TrainingPlan
+from nasviz.training.plan import TrainingPlan
 from nasviz.widgets.figure_view import FigureView
 from nasviz.widgets.html import (
     Html,
@@ -28,22 +25,19 @@ from nasviz.widgets.html import (
     tag,
     text,
 )
-from nasviz.widgets.knobs import Knob, Knobs, knob_of
-from nasviz.widgets.labels import short_label, value_label
+from nasviz.widgets.knobs import Knob, Knobs
+from nasviz.widgets.plan_rows import (
+    CORPUS,
+    corpus_of,
+    place_of,
+    plan_knobs,
+    plan_of,
+    plan_values,
+    without_place,
+)
 from nasviz.widgets.quantities import duration, quantity
 from nasviz.widgets.state import ExplorerState
 
-SETTINGS = (
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "precision",
-    "zero_stage",
-    "offload",
-    "activation_checkpointing",
-    "seed",
-)
-BUDGET, AMOUNT, CORPUS = "budget", "amount", "corpus"
 DEFAULT_PROMPT = "The "
 
 
@@ -130,7 +124,7 @@ class TrainingTab:
         try:
             plan = plan_of(values)
         except InputError as problem:
-            self.knobs.errors = {_place_of(problem, values): _without_place(problem)}
+            self.knobs.errors = {place_of(problem, values): without_place(problem)}
             return
         self.knobs.errors = {}
         self.state.plan = plan
@@ -206,92 +200,6 @@ def written_samples(samples: Sequence[Mapping[str, str]]) -> Html:
             for each in samples
         ]
     )
-
-
-def plan_knobs() -> list[Knob]:
-    """Return the rows of a training plan, from the catalogue of its settings."""
-    rows = [
-        Knob(
-            BUDGET,
-            "Budget in",
-            "select",
-            help="What is fixed: "
-            + " ".join(f"{each.label}: {each.help}" for each in BUDGET_FIELDS),
-            values=BUDGETS,
-        ),
-        Knob(AMOUNT, "Amount", "number", help="How much of it."),
-    ]
-    for name in SETTINGS:
-        field = PLAN_FIELDS[name]
-        if field.kind == "choice":
-            rows.append(knob_of(field, "select", field.choices, field.choices))
-        elif field.kind == "switch":
-            rows.append(knob_of(field, "switch", (), ()))
-        elif name == "zero_stage":
-            stages = tuple(range(int(field.low or 0), int(field.high or 0) + 1))
-            rows.append(
-                knob_of(field, "select", stages, [value_label(field, stage) for stage in stages])
-            )
-        else:
-            rows.append(knob_of(field, "number", (), ("by itself",)))
-    rows.append(
-        Knob(
-            CORPUS,
-            "Text",
-            "text",
-            help="What it learns from: python (this Python's own library), a file, a folder, or a "
-            "public data set's name.",
-        )
-    )
-    return [_shortened(row) for row in rows]
-
-
-def _shortened(row: Knob) -> Knob:
-    field = PLAN_FIELDS.get(row.name)
-    if field is None:
-        return row
-    return replace(row, label=short_label(field), unit="")
-
-
-def plan_values(plan: TrainingPlan, corpus: str) -> dict[str, Any]:
-    """Return a plan as the values of its rows."""
-    budget, amount = plan.budget
-    settings = {name: getattr(plan, name) for name in SETTINGS}
-    return {BUDGET: budget, AMOUNT: amount, **settings, CORPUS: corpus}
-
-
-_USUAL = {
-    "tokens": DEFAULT_TOKENS,
-    "bytes": 1_500_000,
-    "steps": 1_000,
-    "seconds": 60,
-    "flops": 1e13,
-}
-
-
-def plan_of(values: Mapping[str, Any]) -> TrainingPlan:
-    """Return the plan that the rows describe; raises `InputError` for what is none."""
-    amount = values[AMOUNT]
-    if amount is None:
-        amount = _USUAL[values[BUDGET]]
-    settings = {name: values[name] for name in SETTINGS if values.get(name) is not None}
-    return TrainingPlan(**{values[BUDGET]: amount}, **settings)
-
-
-def corpus_of(typed: str) -> str:
-    """Return the corpus that was typed: the whole path of a file or folder, else a name."""
-    given = typed.strip() or "python"
-    return os.path.abspath(given) if os.path.exists(given) else given
-
-
-def _place_of(problem: InputError, values: Mapping[str, Any]) -> str:
-    """Return the row that an error is about: the one whose name it says, else the amount."""
-    said = str(problem)
-    return next((name for name in values if f"{name}=" in said), AMOUNT)
-
-
-def _without_place(problem: InputError) -> str:
-    return str(problem).removeprefix("training plan: ")
 
 
 def configuration(plan: TrainingPlan, candidate: Candidate | None) -> Html:
