@@ -34,12 +34,12 @@ Range = tuple[float, float]
 class CandidateMap(anywidget.AnyWidget):
     """The explorer's map.
 
-    >>> map = CandidateMap()                       # may be displayed before it has a sample
-    >>> map.set_sample(columns)                    # MapColumns: dimensions, costs, qualities
-    >>> map.x, map.y = "time_per_output_token_s", "bits_per_byte"
-    >>> map.ranges = {"n_layers": (2, 12)}
-    >>> trait = map.add_range("n_layers")          # "range_n_layers", for a slider in the browser:
-    >>> ipywidgets.jslink((slider, "value"), (map, trait))
+        map = CandidateMap()                       # may be displayed before it has a sample
+        map.set_sample(columns)                    # MapColumns: dimensions, costs, qualities
+        map.x, map.y = "time_per_output_token_s", "bits_per_byte"
+        map.ranges = {"n_layers": (2, 12)}
+        trait = map.add_range("n_layers")          # "range_n_layers", for a slider in the browser:
+        ipywidgets.jslink((slider, "value"), (map, trait))
 
     `selection` holds candidate ids: whole numbers for sampled candidates, text for marks.
     `lassoed` has the ids of the latest lasso; `hovered` the one under the pointer, or None.

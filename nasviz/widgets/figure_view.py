@@ -28,12 +28,12 @@ _CSS = Path(__file__).parent / "figure_view.css"
 
 
 class FigureView(anywidget.AnyWidget):
-    """A Bokeh figure on the page; may be displayed before there is one.
+    """A Bokeh figure on the page; may be displayed before there is one:
 
-    >>> view = FigureView(label="Loss of trial 9 against tokens")
-    >>> view.show(draw_learning_curve(curves))   # any figure or layout of Bokeh's
-    >>> with view.hold():                        # one message, one repaint
-    ...     figure.select_one("curve").data = columns
+        view = FigureView(label="Loss of trial 9 against tokens")
+        view.show(draw_learning_curve(curves))   # any figure or layout of Bokeh's
+        with view.hold():                        # one message, one repaint
+            figure.select_one("curve").data = columns
 
     `label` is what a screen reader says; `height` is CSS. Taps, selections and ranges come back
     as ordinary Bokeh events and properties of the same models (`figure.on_event("tap", …)`).
