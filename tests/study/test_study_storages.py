@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,6 +17,7 @@ import pytest
 from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
 from nasviz.errors import InputError
 from nasviz.study import queue
+from nasviz.study.workers import Worker
 
 Opened = Callable[[], Study]
 
@@ -268,3 +271,18 @@ def test_two_processes_may_make_and_fill_one_study(opened: Opened, candidate: Ca
         study.add(candidate)
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     assert [trial.number for trial in study.trials()] == list(range(36))
+
+
+@pytest.mark.parametrize("deaths", [0, 1])
+def test_a_dead_workers_trial_that_another_has_taken_is_left_alone(
+    opened: Opened, candidate: Candidate, deaths: int
+) -> None:
+    study = opened()
+    number = study.add(candidate).number
+    queue.claim(study, worker=1)
+    seen_before = replace(study.trial(number), deaths=deaths)
+    queue.wait_again(study, number, ("running",))
+    queue.claim(study, worker=2)
+    dead = Worker(1, "elsewhere", 4321, "dead", 0.0, 0.0, Path("worker.log"))
+    queue._settle(study, seen_before, dead)
+    assert (study.trial(number).state, study.trial(number).worker) == ("running", 2)
