@@ -28,7 +28,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     assert found.max() < 1.6
     # The singular vectors stay: U·Vᵀ and the result point the same way.
     direction = (result * (left @ right.mT)).sum() / result.norm() / (left @ right.mT).norm()
-    assert direction > 0.97
+    assert direction > 0.93
 
 
 def test_the_gram_form_equals_the_plain_iteration():
