@@ -15,6 +15,9 @@ from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import Recipe, recipe_for
 from nasviz.training.windows import Tokens
 
+# Two texts of one length that begin with so many equal tokens are taken for the same.
+BEGINNING_TOKENS = 4_096
+
 
 @dataclass(frozen=True)
 class Job:
@@ -47,11 +50,15 @@ class Job:
 
     @property
     def owner(self) -> str:
-        """Sixteen hex digits: equal for runs that may go on from each other's state."""
-        text = json.dumps(
-            [self.architecture.to_json(), self.plan.to_json(), len(self.train)], sort_keys=True
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """Sixteen hex digits: equal for runs that may go on from each other's state.
+
+        Threads don't count: how many cores are idle changes from one sitting to the next. The
+        text counts by its length and its beginning.
+        """
+        plan = {name: value for name, value in self.plan.to_json().items() if name != "threads"}
+        beginning = np.ascontiguousarray(self.train[:BEGINNING_TOKENS], dtype=np.int64)
+        told = [self.architecture.to_json(), plan, len(self.train), beginning.tolist()]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_job(job: Job, folder: Path) -> None:
