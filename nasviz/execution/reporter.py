@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from nasviz.errors import NasvizError
 from nasviz.study import queue
 from nasviz.study.study import Study
-from nasviz.training.progress import Progress
-
-Command = Literal["go", "pause", "cancel"]
+from nasviz.training.progress import Command, Progress
 
 log = logging.getLogger("nasviz.worker")
 

@@ -16,6 +16,7 @@ from nasviz.errors import RunError
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.initialise import initialise, zero_outputs
 from nasviz.model.transformer import Transformer
+from nasviz.quality.bits import bits_per_byte
 from nasviz.training import resume
 from nasviz.training.engine import Engine, join_processes, opened_engine, whole_weights
 from nasviz.training.failures import not_a_number, out_of_memory
@@ -23,7 +24,7 @@ from nasviz.training.job import Job
 from nasviz.training.learning_rate import schedule
 from nasviz.training.optimizer import set_rates
 from nasviz.training.progress import Command, Control, Progress, Report
-from nasviz.training.sample import bits, sample_nats, spread_sample, unigram_nats
+from nasviz.training.sample import sample_nats, spread_sample, unigram_nats
 from nasviz.training.windows import batch
 
 State = Literal["complete", "paused", "cancelled"]
@@ -212,7 +213,7 @@ class _Loop:
             self.engine, self.sample, self.recipe.micro_batch_size, self.engine.device
         )
         model.train()
-        return bits(nats, self.sample.n_bytes)
+        return float(bits_per_byte(nats, self.sample.n_bytes))
 
     def _progress(self, loss: float, estimate: float | None) -> Progress:
         share = max(self._share(), 1e-9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,8 +59,3 @@ def unigram_nats(tokens: Tokens, vocab_size: int) -> float:
     counts = np.bincount(np.asarray(tokens[:1_000_000]), minlength=vocab_size)
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum())
-
-
-def bits(nats: float, n_bytes: int) -> float:
-    """Return bits per byte."""
-    return nats / (math.log(2) * n_bytes)
