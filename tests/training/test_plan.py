@@ -77,9 +77,9 @@ def test_the_default_budget_and_batch_are_the_reference_ones():
 
 
 def test_budgets_of_one_size_in_different_units_make_the_same_steps():
-    by_tokens = recipe_for(ARCHITECTURE, TrainingPlan(tokens=64_000))
-    by_bytes = recipe_for(ARCHITECTURE, TrainingPlan(bytes=192_000), bytes_per_token=3.0)
-    by_flops = recipe_for(ARCHITECTURE, TrainingPlan(flops=64e9), flops_per_token=1e6)
+    by_tokens = recipe_for(ARCHITECTURE, TrainingPlan(tokens=384_000))
+    by_bytes = recipe_for(ARCHITECTURE, TrainingPlan(bytes=1_152_000), bytes_per_token=3.0)
+    by_flops = recipe_for(ARCHITECTURE, TrainingPlan(flops=384e9), flops_per_token=1e6)
     by_steps = recipe_for(ARCHITECTURE, TrainingPlan(steps=by_tokens.n_steps))
     assert by_tokens == by_bytes == by_flops
     assert by_steps.batch_size == by_tokens.batch_size
