@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nasviz.cost.workload import Workload
+from nasviz.space import named_spaces
 from nasviz.space.architecture import REQUIRED, Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.search_space import SearchSpace
 from nasviz.widgets.ranges import full_range
 from nasviz.widgets.state import ExplorerState
 
@@ -70,7 +72,7 @@ def explorer_code(state: ExplorerState) -> str:
 def space_code(state: ExplorerState) -> str:
     """Return the call that makes the explorer's space."""
     name = state.space.name
-    if name in ("laptop", "workstation", "datacentre"):
+    if name in named_spaces.names() and state.space == SearchSpace.named(name):
         return f"nasviz.SearchSpace.{name}()"
     return f"nasviz.SearchSpace.from_json({state.space.to_json()!r})"
 

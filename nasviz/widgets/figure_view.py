@@ -28,7 +28,7 @@ _CSS = Path(__file__).parent / "figure_view.css"
 
 
 class FigureView(anywidget.AnyWidget):
-    """A Bokeh figure on the page; may be displayed before there is one:
+    """A Bokeh figure on the page; may be displayed before there is one.
 
         view = FigureView(label="Loss of trial 9 against tokens")
         view.show(draw_learning_curve(curves))   # any figure or layout of Bokeh's

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from nasviz.errors import InputError
+from nasviz.study.corpus_name import settled_corpus
 from nasviz.training.fields import BUDGET_FIELDS, BUDGETS, PLAN_FIELDS
 from nasviz.training.plan import DEFAULT_TOKENS, TrainingPlan
 from nasviz.widgets.knobs import Knob, knob_of
@@ -97,9 +97,8 @@ def plan_of(values: Mapping[str, Any]) -> TrainingPlan:
 
 
 def corpus_of(typed: str) -> str:
-    """Return the corpus that was typed: the whole path of a file or folder, else a name."""
-    given = typed.strip() or "python"
-    return os.path.abspath(given) if os.path.exists(given) else given
+    """Return the corpus that was typed: a name, else the whole path of a file or folder."""
+    return settled_corpus(typed.strip() or "python")
 
 
 def place_of(problem: InputError, values: Mapping[str, Any]) -> str:
