@@ -47,7 +47,8 @@ def test_generate_says_what_it_did_not_read(folder, capsys):
 
 
 def test_exported_text_and_tokens_are_those_of_transformers(folder, tmp_path, capsys):
-    transformers = pytest.importorskip("transformers")
+    import transformers
+
     target = tmp_path / "export"
     assert main(["export", str(folder), "--to", str(target)]) == 0
     assert capsys.readouterr().out == f"{target}: Qwen3ForCausalLM\n"

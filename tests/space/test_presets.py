@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
+import transformers
 
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
 from nasviz.space import presets
-
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
 
 
 def gpt2(layers: int, width: int, heads: int, **rest: Any) -> Any:
