@@ -83,6 +83,8 @@ def _parse(text: str, place: str, is_toml: bool) -> Any:
         raise InputError(f"{place}: nested too deeply") from None
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
+    except ValueError:  # Python converts no number of more than 4,300 digits
+        raise InputError(f"{place}: a number in it has thousands of digits") from None
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

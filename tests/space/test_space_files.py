@@ -123,6 +123,8 @@ def test_a_byte_order_mark_and_bytes_on_standard_input_are_fine(
         ("none.json", "{}", 'a candidate needs "architecture"'),
         ("twice.json", '{"architecture": {"n_layers": 1, "n_layers": 2}}', "appears twice"),
         ("deep.json", "[" * 100_000, "nested too deeply"),
+        ("endless.json", '{"a": ' + "9" * 5_000 + "}", "a number in it has thousands of digits"),
+        ("endless.toml", "a = " + "9" * 5_000, "a number in it has thousands of digits"),
         ("wrong.toml", "architecture = {", "not TOML"),
         ("wrong.toml", "[architecture]\nn_layers = 2\nn_layers = 3\n", "not TOML"),
         ("field.toml", "[architecture]\nn_layer = 2\n", "did you mean 'n_layers'"),
