@@ -65,7 +65,19 @@ def _sqlite_path(rest: str, text: str) -> Path:
             f"study={text!r} names no file (a worker in another process must be able to open it); "
             f"write {DEFAULT_URL}, with four slashes for an absolute path"
         )
+    if "?" in rest:
+        raise InputError(
+            f"study={text!r}: what follows a ? would be options, and nasviz sets them itself; "
+            "write the file's name only"
+        )
     path = Path(rest[1:]).expanduser().absolute()
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass  # it is made later
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"study={text!r} can't name a file ({why}); choose another name") from None
     if path.is_dir():
         raise InputError(f"study={text!r} is a folder; name a file in it: {path / 'nasviz.db'}")
     if not path.parent.is_dir():

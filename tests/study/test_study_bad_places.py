@@ -25,6 +25,9 @@ from nasviz.errors import InputError, NasvizError
         ("sqlite:///:memory:", "names no file"),
         ("/no/such/folder/study.db", "the folder /no/such/folder is not there; create it first"),
         ("/proc/study.db", "can't be (opened|written to)"),
+        ("study.db?mode=ro", r"what follows a \? would be options"),
+        ("a" * 400 + ".db", r"can't name a file \(File name too long\); choose another name"),
+        ("a\0b.db", r"can't name a file \(embedded null byte\)"),
     ],
 )
 def test_a_wrong_address_is_refused_with_a_remedy(url: str, message: str) -> None:
