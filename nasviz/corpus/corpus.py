@@ -88,7 +88,11 @@ def open_corpus(
         key = f"{name_or_path}-{max_bytes or 'default'}"
         return _cached_corpus(str(name_or_path), key, max_bytes)
     path = Path(name_or_path).expanduser()
-    if not path.exists() and not path.is_symlink():
+    try:
+        is_there = path.exists() or path.is_symlink()
+    except OSError as error:  # such as a name that is too long for a file
+        raise InputError(f"corpus {path}: cannot be read ({error.strerror})") from None
+    if not is_there:
         raise _absent(os.fspath(name_or_path))
     return Corpus.of(os.fspath(name_or_path), read_path(path, max_bytes))
 

@@ -122,6 +122,7 @@ def test_a_text_above_the_cap_is_refused_not_cut(
         ("pyhton", "unknown corpus 'pyhton'; did you mean 'python'?"),
         ("wikitext2", "unknown corpus 'wikitext2'; did you mean 'wikitext-2'?"),
         ("no/such.txt", "corpus no/such.txt: no such file or folder; a name is one of python, "),
+        ("a" * 300, f"corpus {'a' * 300}: cannot be read (File name too long)"),
         ("", "a corpus is a name or a path, not ''"),
         (None, "a corpus is a name or a path, not None"),
         (7, "a corpus is a name or a path, not 7"),
