@@ -8,6 +8,7 @@ could not be handed to another process, and that is why the loop has none of its
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 import time
@@ -59,8 +60,8 @@ class SearchRun:
         if (trials is None) == (seconds is None):
             raise InputError("a search needs trials=… or seconds=…, one of them")
         for name, value in (("trials", trials), ("seconds", seconds)):
-            if value is not None and (isinstance(value, bool) or not value > 0):
-                raise InputError(f"{name}={value!r} is no budget; give a number above 0")
+            if value is not None and (isinstance(value, bool) or not 0 < value < math.inf):
+                raise InputError(f"{name}={value!r} is no budget; give a finite number above 0")
 
     @property
     def running(self) -> bool:

@@ -158,6 +158,7 @@ def test_the_command_prints_trials_and_last_the_front(
         (["laptop", "--trials", "0"], "trials=0 is no budget"),
         (["laptop", "--seconds", "-1"], "seconds=-1.0 is no budget"),
         (["laptop", "--seconds", "nan"], "seconds=nan is no budget"),
+        (["laptop", "--seconds", "inf"], "seconds=inf is no budget"),
         (["laptop", "--trials", "1", "--seconds", "1"], "not allowed with"),
         (["laptop", "--trials", "1", "--strategy", "nsga3"], "did you mean 'nsga2'?"),
         (["laptop", "--trials", "1", "--objectives", "bits"], "unknown objective 'bits'"),
