@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from nasviz.cost.workload_fields import WORKLOAD_FIELDS
 from nasviz.errors import InputError, unknown_name
 
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
@@ -25,28 +25,6 @@ ACTIVATION_BYTES: Mapping[str, int] = MappingProxyType(
     {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 2, "int8": 2, "int4": 2}
 )
 PRECISIONS = tuple(WEIGHT_BYTES)
-OPTIMIZERS = ("adamw", "muon")
-OFFLOADS = ("none", "optimizer", "all")
-
-_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "precision": PRECISIONS,
-        "training_precision": ("fp32", "bf16", "fp16"),
-        "optimizer": OPTIMIZERS,
-        "offload": OFFLOADS,
-    }
-)
-_WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "prompt_tokens": (1, 2**24),
-        "generated_tokens": (1, 2**24),
-        "batch": (1, 2**20),
-        "requests": (0, 10**15),
-        "training_batch": (1, 2**20),
-        "zero_stage": (0, 3),
-        "devices": (1, 10**6),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -82,22 +60,10 @@ class Workload:
     activation_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
+        for name, field in WORKLOAD_FIELDS.items():
             value = getattr(self, name)
-            if not isinstance(value, str) or value not in choices:
-                raise unknown_name(name, value, choices)
-        for name, (low, high) in _WHOLE.items():
-            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
-        if self.training_tokens is not None:
-            tokens = _whole("training_tokens", self.training_tokens, 1, 10**18)
-            object.__setattr__(self, "training_tokens", tokens)
-        _check_real("tokens_per_parameter", self.tokens_per_parameter, 1e-6, 1e9)
-        if self.target_loss is not None:
-            _check_real("target_loss", self.target_loss, 1e-3, 100.0)
-        if not isinstance(self.activation_checkpointing, bool):
-            raise InputError(
-                f"activation_checkpointing={self.activation_checkpointing!r} is not true or false"
-            )
+            if value is not None or field.default is not None:
+                object.__setattr__(self, name, field.check(value))
         least = {"none": 0, "optimizer": 1, "all": 3}[self.offload]
         if self.zero_stage < least:
             raise InputError(
@@ -146,24 +112,6 @@ class Workload:
 
     @classmethod
     def _check_names(cls, data: Mapping[str, object]) -> None:
-        known = tuple(cls.__dataclass_fields__)
         for name in data:
-            if name not in known:
-                raise unknown_name("workload value", name, known)
-
-
-def _whole(name: str, value: object, low: int, high: int) -> int:
-    _check_real(name, value, low, high)
-    number = float(value)  # type: ignore[arg-type]
-    if number != int(number):
-        raise InputError(f"{name}={value!r} is not a whole number")
-    return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def _check_real(name: str, value: object, low: float, high: float) -> None:
-    item = getattr(value, "item", None)
-    plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
-        raise InputError(f"{name}={value!r} is not a number from {low:,} to {high:,}")
-    if not low <= plain <= high:
-        raise InputError(f"{name}={value!r} is out of range; allowed: from {low:,} to {high:,}")
+            if name not in WORKLOAD_FIELDS:
+                raise unknown_name("workload value", name, WORKLOAD_FIELDS)

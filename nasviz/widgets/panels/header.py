@@ -10,13 +10,13 @@ import ipywidgets
 from nasviz.cost.calibrated import THIS_MACHINE
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.profiles import PROFILES
-from nasviz.cost.workload import PRECISIONS
+from nasviz.cost.workload_fields import WORKLOAD_FIELDS
 from nasviz.errors import InputError
 from nasviz.widgets.card_html import workload_words
 from nasviz.widgets.code import explorer_code
 from nasviz.widgets.copy_button import CopyButton
 from nasviz.widgets.html import Html, bold, join, tag, text
-from nasviz.widgets.knobs import Knob, Knobs
+from nasviz.widgets.knobs import Knob, Knobs, knob_of
 from nasviz.widgets.quantities import plural
 from nasviz.widgets.state import ExplorerState, StudySnapshot
 
@@ -30,22 +30,13 @@ _WORKER_WORDS = {
     "lost": ("worker lost", "lost"),
 }
 
-_WORKLOAD_KNOBS = (
-    Knob("prompt_tokens", "Prompt", "number", "Tokens that are read in a request.", unit="tokens"),
-    Knob(
-        "generated_tokens", "Answer", "number", "Tokens that are written in a request.",
-        unit="tokens",
-    ),
-    Knob("batch", "Batch", "number", "Requests served at the same time."),
-    Knob(
-        "precision", "Precision", "select", "Number format in which the model is served.",
-        values=PRECISIONS,
-    ),
-    Knob(
-        "requests", "Requests", "number",
-        "Requests in the model's whole life: the more, the more a small model pays.",
-    ),
-)  # fmt: skip
+_WORKLOAD_KNOBS = tuple(
+    knob_of(field, "select" if field.choices else "number", field.choices, field.choices)
+    for field in (
+        WORKLOAD_FIELDS[name]
+        for name in ("prompt_tokens", "generated_tokens", "batch", "precision", "requests")
+    )
+)
 
 
 _GUIDE = (
