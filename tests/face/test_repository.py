@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import os
@@ -11,12 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 
 import nasviz
 from nasviz import cli
 from nasviz.cost.profiles import PROFILES
-from nasviz.space import presets
+from nasviz.space import presets, toml
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -153,8 +153,6 @@ def test_no_source_file_is_long() -> None:
 
 
 def test_no_function_is_long() -> None:
-    import ast
-
     long = {
         f"{path}:{node.name}": node.end_lineno - node.lineno + 1
         for path in SOURCES
@@ -181,7 +179,7 @@ def test_nothing_names_a_place_on_somebodys_machine() -> None:
 
 
 def test_the_version_is_said_once_and_the_same_everywhere() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = toml.parse((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == nasviz.__version__
     assert f"## {nasviz.__version__}" in CHANGELOG
 
