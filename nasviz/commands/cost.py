@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from nasviz.commands.catalogue import add_field
+
 if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost
     from nasviz.cost.workload import Workload
@@ -20,23 +22,21 @@ CANDIDATE is a preset's name (see `nasviz presets`), a JSON or TOML file
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from nasviz.cost.workload_fields import WORKLOAD_FIELDS
+
     parser.add_argument("candidate", metavar="CANDIDATE", help="a preset's name, a file, or -")
     parser.add_argument(
         "--hardware",
         metavar="NAME",
         help="see `nasviz hardware`; default: this machine, calibrated",
     )
-    parser.add_argument("--batch", metavar="N", default=1, help="sequences at a time (1)")
-    parser.add_argument(
-        "--prompt", metavar="N", help="tokens read (256, or what the context holds)"
-    )
-    parser.add_argument("--generate", metavar="N", help="tokens written (128, or what fits)")
-    parser.add_argument(
-        "--precision",
-        metavar="P",
-        default="fp32",
-        help="fp32, bf16, fp16, fp8, int8 or int4 (fp32)",
-    )
+    fields = WORKLOAD_FIELDS
+    add_field(parser, "--batch", fields["batch"], metavar="N", default=fields["batch"].default)
+    for option, name in (("--prompt", "prompt_tokens"), ("--generate", "generated_tokens")):
+        fitted = f"Default: {fields[name].default}, or what the context holds."
+        add_field(parser, option, fields[name], metavar="N", note=fitted)
+    precision = fields["precision"]
+    add_field(parser, "--precision", precision, metavar="P", default=precision.default)
     parser.add_argument("--json", action="store_true", help="every figure, as JSON")
 
 
@@ -65,9 +65,8 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
     from nasviz.errors import InputError
 
     context = candidate.architecture.context_length
-    prompt = _whole("--prompt", arguments.prompt)
-    generate = _whole("--generate", arguments.generate)
-    usual = Workload(batch=_whole("--batch", arguments.batch) or 0, precision=arguments.precision)
+    prompt, generate = arguments.prompt, arguments.generate
+    usual = Workload(batch=arguments.batch, precision=arguments.precision)
     if prompt is None and generate is None:
         return usual.fitted_to(context)
     if prompt is not None and generate is not None:
@@ -76,7 +75,7 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
         room = max(1, min(usual.generated_tokens, context + 1 - prompt))
         asked = usual.with_(prompt_tokens=prompt, generated_tokens=room)
     else:
-        room = max(1, min(usual.prompt_tokens, context + 1 - (generate or 0)))
+        room = max(1, min(usual.prompt_tokens, context + 1 - generate))
         asked = usual.with_(prompt_tokens=room, generated_tokens=generate)
     # The last generated token is never read.
     if asked.tokens_per_request - 1 > context:
@@ -86,18 +85,6 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
             f"{context + 1}"
         )
     return asked
-
-
-def _whole(option: str, text: object) -> int | None:
-    """Return the whole number of an option, or None where it was not given."""
-    from nasviz.errors import InputError
-
-    if text is None:
-        return None
-    try:
-        return int(str(text))
-    except ValueError:
-        raise InputError(f"{option} {text!r} is not a whole number") from None
 
 
 def _table(name: str, candidate: Candidate, cost: Cost) -> str:

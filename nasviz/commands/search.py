@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from nasviz.commands.catalogue import add_field
+
 if TYPE_CHECKING:
     from nasviz.strategies.search import SearchResult
     from nasviz.study.trial import Trial
@@ -18,13 +20,22 @@ The same command goes on where it was left: earlier trials of the search are tol
 interrupted ones are finished first, and --trials or --seconds come on top. After --seconds no new
 trial begins, and the one in training is finished. Ctrl-C pauses it.
 
-Objectives are minimised: bits_per_byte and any cost (nasviz cost --json names them). With --json
-each line of standard output is an object: {"event": "trial", …} for each trial, and last the
-result: objectives, trials, failed, front, hypervolume, reference."""
+Objectives are minimised: bits_per_byte, measured_time_per_output_token_s, and the predicted costs
+parameters_total, parameters_active, parameters_embedding, parameters_attention,
+parameters_feed_forward, flops_prefill, flops_decode_per_token, flops_training_per_token,
+flops_request, weights_bytes, kv_cache_bytes_per_token, kv_cache_bytes, kv_read_bytes,
+memory_total_bytes, training_state_bytes, training_total_bytes, time_to_first_token_s,
+time_per_output_token_s, request_s, energy_j, energy_per_token_j, training_s,
+lifetime_training_flops, lifetime_flops, lifetime_energy_j.
+
+With --json each line of standard output is an object: {"event": "trial", …} for each trial, and
+last the result: objectives, trials, failed, front, hypervolume, reference."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from nasviz.training.fields import PLAN_FIELDS
+
     parser.add_argument("space", metavar="SPACE", help="name, file, or -")
     parser.add_argument("--corpus", default="python", metavar="NAME|PATH", help="default: python")
     parser.add_argument("--study", required=True, metavar="URL", help="sqlite:///file.db or a file")
@@ -38,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="default: bits_per_byte,time_per_output_token_s",
     )
+    add_field(parser, "--tokens", PLAN_FIELDS["tokens"], metavar="N")
     parser.add_argument(
-        "--tokens", type=int, metavar="N", help="train each trial on so many tokens"
+        "--seed", type=int, default=0, metavar="N", help="of the strategy's draws; default: 0"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
 
 

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from nasviz.commands.catalogue import add_field
+
 if TYPE_CHECKING:
     from nasviz.execution.follow import Row
     from nasviz.study.trial import Trial
@@ -28,14 +30,16 @@ SHOW_EVERY_S = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from nasviz.training.fields import PLAN_FIELDS
+
     parser.add_argument("candidate", metavar="CANDIDATE", help="preset, file, or -")
     parser.add_argument("--corpus", default="python", metavar="NAME|PATH", help="default: python")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--tokens", type=int, metavar="N", help="train on so many tokens")
-    budget.add_argument("--steps", type=int, metavar="N", help="make so many updates")
-    budget.add_argument("--seconds", type=float, metavar="S", help="train for so long")
-    parser.add_argument("--batch", type=int, metavar="N", help="sequences in one update")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    add_field(budget, "--tokens", PLAN_FIELDS["tokens"], metavar="N")
+    add_field(budget, "--steps", PLAN_FIELDS["steps"], metavar="N")
+    add_field(budget, "--seconds", PLAN_FIELDS["seconds"], metavar="S")
+    add_field(parser, "--batch", PLAN_FIELDS["batch_size"], metavar="N")
+    add_field(parser, "--seed", PLAN_FIELDS["seed"], metavar="N", default=0)
     parser.add_argument("--study", metavar="URL", help="default: sqlite:///nasviz.db")
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
 
