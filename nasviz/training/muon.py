@@ -34,8 +34,9 @@ Matrices = tuple[Tensor, ...]
 def orthogonalise(matrices: Tensor) -> Tensor:
     """Return the nearest orthogonal matrices, U·Vᵀ of each U·S·Vᵀ, roughly.
 
-    `matrices` is (batch, rows, columns), fp32; singular values of the result lie between
-    0.4 and 1.6 where those of the input were above a hundredth of its norm.
+    `matrices` is (batch, rows, columns), fp32. Four steps keep U and V and bring singular values
+    above 0.001 of the matrix's norm to between 0.42 and 1.57, smaller ones to less. So the cosine
+    between the result and U·Vᵀ is at least 0.81; it is about 0.93 for random matrices.
     """
     tall = matrices.size(-2) > matrices.size(-1)
     x = matrices.mT if tall else matrices  # (batch, n, m), n <= m
