@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from nasviz.commands.aligned import aligned
+
 if TYPE_CHECKING:
     from nasviz.cost.hardware import Hardware
 
@@ -57,14 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _table(rows: list[Hardware]) -> str:
     heads = ("name", "device", "kind", "fp32", "16 bits", "bandwidth", "memory", "power")
     lines = [heads, *(_line(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column >= 3 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return aligned(lines, right=range(3, len(heads)))
 
 
 def _line(row: Hardware) -> tuple[str, ...]:

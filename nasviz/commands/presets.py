@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from nasviz.commands.aligned import aligned
+
 if TYPE_CHECKING:
     from nasviz.space.presets import Preset
 
@@ -55,10 +57,4 @@ def _print_table(rows: list[Preset]) -> None:
     for row in rows:
         sizes = [str(getattr(row.architecture, name)) for name in SIZES]
         lines.append([row.name, row.family, f"{row.parameters:,}", *sizes, row.source])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for line in lines:
-        cells = [
-            cell.rjust(width) if 2 <= column < len(heads) - 1 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    print(aligned(lines, right=range(2, len(heads) - 1)))
