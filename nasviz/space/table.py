@@ -105,6 +105,10 @@ class CandidateTable:
         """Return the rows at `indices` (integers, or a mask of shape `(n,)`)."""
         chosen = np.asarray(indices)
         if chosen.dtype == bool:
+            if chosen.shape != (self._length,):
+                raise InputError(
+                    f"the mask has shape {chosen.shape}; this table needs ({self._length},)"
+                )
             chosen = np.flatnonzero(chosen)
         columns = {
             name: column if len(column) == 1 else column[chosen]
@@ -130,16 +134,46 @@ class CandidateTable:
 
 
 def encode_column(field: Field, values: Any) -> Column:
-    """Return `values` (one or many) as this field's compact array, shape `(n,)` or `(1,)`."""
+    """Return `values` (one or many) as this field's compact array, shape `(n,)` or `(1,)`.
+
+    Raises `InputError`, naming the first wrong value, for what the field can't be.
+    """
     array = np.atleast_1d(np.asarray(values))
+    if array.ndim > 1:
+        raise InputError(f"{field.name} has shape {array.shape}; a column is one-dimensional")
     if field.kind == "choice" and array.dtype.kind in "UO":
         codes = {choice: code for code, choice in enumerate(field.choices)}
-        for value in set(array.tolist()) - set(codes):
+        for value in array.tolist():
             field.check(value)
         return np.array([codes[value] for value in array.tolist()], dtype=np.int64)
+    for value in array[_is_wrong(field, array)][:1].tolist():
+        if field.kind == "choice":
+            raise InputError(
+                f"{field.name}={value!r} is no code; allowed: 0 to {len(field.choices) - 1}, "
+                f"for {', '.join(field.choices)}"
+            )
+        field.check(value)
     if field.kind == "switch":
         return array.astype(bool)
     return array.astype(np.float64 if field.kind == "real" else np.int64)
+
+
+def _is_wrong(field: Field, array: Column) -> Column:
+    """Return which values of a column its field can't be, shape `(n,)`."""
+    if array.dtype.kind not in "biuf":  # text, or Python's own objects: each is asked about
+        return np.ones(len(array), dtype=bool)
+    if field.kind == "switch":
+        return (array != 0) & (array != 1)
+    low = 0 if field.kind == "choice" else field.low
+    high = len(field.choices) - 1 if field.kind == "choice" else field.high
+    right: Column = np.isfinite(array)
+    if low is not None:
+        right &= array >= low
+    if high is not None:
+        right &= array <= high
+    if field.kind != "real" and array.dtype.kind == "f":
+        right &= array == np.floor(array)
+    return ~right
 
 
 def decode_value(field: Field, stored: Any) -> Any:

@@ -56,6 +56,11 @@ def test_rows_can_be_taken_by_index_and_by_mask() -> None:
     assert table.take(np.array([False, True, False]))["d_model"].tolist() == [42]
 
 
+def test_a_mask_of_another_length_is_refused() -> None:
+    with pytest.raises(InputError, match=r"the mask has shape \(2,\); this table needs \(3,\)"):
+        CandidateTable.from_columns(columns()).take(np.ones(2, dtype=bool))
+
+
 def test_tables_are_joined_in_order() -> None:
     table = CandidateTable.from_columns(columns())
     joined = CandidateTable.concatenate([table, table.take([0])])
@@ -78,8 +83,20 @@ def test_an_empty_table_is_a_table() -> None:
     ("changes", "text"),
     [
         ({"n_layer": 2}, "unknown field 'n_layer'; did you mean 'n_layers'"),
-        ({"d_model": [1, 2]}, "columns of unequal length: [2, 3]"),
+        ({"d_model": [28, 42]}, "columns of unequal length: [2, 3]"),
         ({"mlp": ["gelu", "gegelu", "relu"]}, "unknown mlp 'gegelu'; did you mean 'geglu'"),
+        ({"mlp": [0, 5, 1]}, "mlp=5 is no code; allowed: 0 to 4"),
+        ({"mlp": -1}, "mlp=-1 is no code"),
+        ({"mlp": ["gelu", None, "relu"]}, "mlp=None is not one of"),
+        ({"d_model": [28, 42.5, 66]}, "d_model=42.5 is not a whole number"),
+        ({"d_model": [28, float("nan"), 66]}, "d_model=nan is not a whole number"),
+        ({"d_model": [28, -42, 66]}, "d_model=-42 is out of range"),
+        ({"n_heads": [7, 0, 11]}, "n_heads=0 is out of range"),
+        ({"n_layers": 10**30}, "is out of range"),
+        ({"n_layers": ["2", "3", "5"]}, "n_layers='2' is not a whole number"),
+        ({"n_layers": [[2], [3], [5]]}, "n_layers has shape (3, 1); a column is one-dimensional"),
+        ({"tied_embeddings": 2}, "tied_embeddings=2 is not true or false"),
+        ({"dropout": float("inf")}, "dropout=inf is not a number"),
     ],
 )
 def test_wrong_columns_are_named(changes: dict[str, object], text: str) -> None:
