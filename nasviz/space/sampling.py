@@ -53,8 +53,9 @@ def sample_points(space: SearchSpace, n: int, seed: int, cost: Cost | None) -> t
     Raises `InputError`, naming the tightest constraint, where nothing is feasible or so little
     that neither rejection nor enumeration finds `n`.
     """
-    if n < 0:
-        raise InputError(f"n={n} candidates can't be drawn; ask for 0 or more")
+    for name, value in (("n", n), ("seed", seed)):
+        if not isinstance(value, int | np.integer) or value < 0:
+            raise InputError(f"{name}={value!r} is not a whole number from 0 up")
     plan, generator = space.plan, np.random.default_rng(seed)
     refuse_empty(space, plan)
     if not has_leftovers(space, plan) or n == 0:

@@ -255,7 +255,9 @@ def test_narrowing_and_changing_refuse_what_isnt_there() -> None:
         (lambda: space.narrowed("d_model", choices=[25]), "d_model=25 is not in this space"),
         (lambda: space.narrowed("d_model", 24, choices=[24]), "not by both"),
         (lambda: space.fixed("d_modle", 24), "did you mean 'd_model'"),
-        (lambda: space.sample(-1), "n=-1 candidates can't be drawn"),
+        (lambda: space.sample(-1), "n=-1 is not a whole number from 0 up"),
+        (lambda: space.sample(1.5), "n=1.5 is not a whole number from 0 up"),  # type: ignore[arg-type]
+        (lambda: space.sample(1, seed=-1), "seed=-1 is not a whole number from 0 up"),
         (lambda: space.limited("depth", 1).sample(1), "this space limits depth: pass cost="),
         (lambda: space.with_dimension(Real("dropout", 0, 0.5)).enumerate(), "is continuous"),
         (lambda: SearchSpace.named("datacenter"), "did you mean 'datacentre'"),
