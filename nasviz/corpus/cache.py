@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasviz.errors import InputError, RunError
+from nasviz.whole_file import whole_file
 
 ENVIRONMENT_VARIABLE = "NASVIZ_CACHE"
 
@@ -85,15 +85,8 @@ def _sha256(path: Path) -> str:
 
 
 def _replace(path: Path, payload: bytes) -> None:
-    """Write `payload` to `path` in one step: readers see the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as partial:
+        partial.write_bytes(payload)
 
 
 def _unwritable(folder: Path, error: OSError) -> InputError | RunError:

@@ -8,7 +8,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import platformdirs
 
 from nasviz.cost.hardware import Hardware
 from nasviz.errors import InputError, RunError
+from nasviz.whole_file import whole_file
 
 THIS_MACHINE = "this-machine"
 
@@ -88,15 +88,11 @@ def calibrate(*, threads: int | None = None) -> Hardware:
 
 
 def _keep(hardware: Hardware) -> None:
-    """Write the profile beside its place and move it there, so that readers see a whole file."""
     path = calibrated_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".json", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(hardware.to_json(), file)
-        Path(file.name).replace(path)
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(hardware.to_json()), encoding="utf-8")
     except OSError as error:
         raise RunError(f"the calibration can't be kept in {path}: {error}") from error
 

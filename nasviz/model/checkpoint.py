@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from nasviz.errors import InputError, RunError
 from nasviz.model.transformer import Transformer
-from nasviz.model.whole_file import whole_file
 from nasviz.space.architecture import Architecture
+from nasviz.whole_file import whole_file
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"

@@ -14,7 +14,7 @@ from nasviz.model.export import rearrange
 from nasviz.model.export.choice import family_for
 from nasviz.model.export.names import renamed
 from nasviz.model.transformer import Transformer
-from nasviz.model.whole_file import whole_file
+from nasviz.whole_file import whole_file
 
 
 class SavedTokenizer(Protocol):
