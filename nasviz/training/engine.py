@@ -129,6 +129,21 @@ def settle_precision(plan: TrainingPlan) -> TrainingPlan:
     return plan
 
 
+def check_devices(plan: TrainingPlan) -> None:
+    """Raise `InputError` where `plan` asks for more processes than this machine has devices for.
+
+    Without a GPU a core is a device; a single core may still share itself between two, to try it.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    most = gpus or max(2, os.cpu_count() or 1)
+    if plan.devices > most:
+        kind = "GPUs" if gpus else "cores"
+        raise InputError(
+            f"training plan: devices={plan.devices} is more than the {kind} of this machine "
+            f"serve; choose at most {most}"
+        )
+
+
 def computes_bf16() -> bool:
     """Return whether this device multiplies bf16 in hardware.
 

@@ -19,7 +19,7 @@ from nasviz.model.checkpoint import load_checkpoint
 from nasviz.model.transformer import Transformer
 from nasviz.space.candidate import Candidate
 from nasviz.training import resume
-from nasviz.training.engine import settle_precision
+from nasviz.training.engine import check_devices, settle_precision
 from nasviz.training.job import Job
 from nasviz.training.launch import run_processes
 from nasviz.training.loop import Outcome, State, first_model, run
@@ -121,6 +121,7 @@ def make_job(
             f"the training part has {len(train)} tokens and context_length="
             f"{architecture.context_length} needs more; use a longer text or a shorter context"
         )
+    check_devices(plan)
     settled = settle_precision(plan)
     if settled.threads is None:
         settled = replace(settled, threads=max(1, idle_cores() // plan.devices))

@@ -156,6 +156,12 @@ def test_a_text_shorter_than_the_context_is_refused(candidate, text, tmp_path):
         curve(candidate, PLAN, short, tmp_path)
 
 
+def test_more_processes_than_the_machine_serves_are_refused(candidate, text, tmp_path):
+    plan = TrainingPlan(steps=1, devices=4000)
+    with pytest.raises(InputError, match=r"devices=4000 is more than .* serve; choose at most"):
+        train_candidate(candidate, plan, text, directory=tmp_path)
+
+
 def test_another_vocabularys_tokens_are_refused(candidate, text, tmp_path):
     other = type(text)(text.parts, np.ones(29, dtype=np.int64))
     with pytest.raises(InputError, match="vocab_size=31 is not the tokenizer's 29"):
