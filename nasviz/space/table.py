@@ -146,7 +146,7 @@ def encode_column(field: Field, values: Any) -> Column:
         for value in array.tolist():
             field.check(value)
         return np.array([codes[value] for value in array.tolist()], dtype=np.int64)
-    for value in array[_is_wrong(field, array)][:1].tolist():
+    for value in array[_is_wrong(field, array)].tolist():
         if field.kind == "choice":
             raise InputError(
                 f"{field.name}={value!r} is no code; allowed: 0 to {len(field.choices) - 1}, "
@@ -173,7 +173,8 @@ def _is_wrong(field: Field, array: Column) -> Column:
         right &= array <= high
     if field.kind != "real" and array.dtype.kind == "f":
         right &= array == np.floor(array)
-    return ~right
+    wrong: Column = ~right
+    return wrong
 
 
 def decode_value(field: Field, stored: Any) -> Any:

@@ -93,6 +93,7 @@ def test_an_empty_table_is_a_table() -> None:
         ({"d_model": [28, -42, 66]}, "d_model=-42 is out of range"),
         ({"n_heads": [7, 0, 11]}, "n_heads=0 is out of range"),
         ({"n_layers": 10**30}, "is out of range"),
+        ({"n_layers": [2, None, 5]}, "n_layers=None is not a whole number"),
         ({"n_layers": ["2", "3", "5"]}, "n_layers='2' is not a whole number"),
         ({"n_layers": [[2], [3], [5]]}, "n_layers has shape (3, 1); a column is one-dimensional"),
         ({"tied_embeddings": 2}, "tied_embeddings=2 is not true or false"),
