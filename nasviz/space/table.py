@@ -163,7 +163,8 @@ def _is_wrong(field: Field, array: Column) -> Column:
     if array.dtype.kind not in "biuf":  # text, or Python's own objects: each is asked about
         return np.ones(len(array), dtype=bool)
     if field.kind == "switch":
-        return (array != 0) & (array != 1)
+        other: Column = (array != 0) & (array != 1)
+        return other
     low = 0 if field.kind == "choice" else field.low
     high = len(field.choices) - 1 if field.kind == "choice" else field.high
     right: Column = np.isfinite(array)
