@@ -67,17 +67,20 @@ class SearchSettings:
     @property
     def origin(self) -> str:
         """The origin of this search's trials: `search:nsga2:` and a digest of the settings."""
-        told = {
-            "space": _space_json(self.space),
+        told = {**self._asked, "space": _space_json(self.space), "plan": self.plan.to_json()}
+        text = json.dumps(told, sort_keys=True, default=str)
+        return f"search:{self.strategy}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        """What is asked for, but for the space and the plan."""
+        return {
             "objectives": list(self.objectives),
-            "plan": self.plan.to_json(),
             "corpus": self.corpus,
             "workload": self.workload.to_json(),
             "hardware": self.hardware.name,
             "seed": self.seed,
         }
-        text = json.dumps(told, sort_keys=True, default=str)
-        return f"search:{self.strategy}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def fresh_strategy(self) -> Strategy:
         """Return the strategy, told of nothing yet."""
@@ -86,6 +89,9 @@ class SearchSettings:
 
     def stored(self, proposal: Proposal) -> dict[str, Any]:
         """Return what is stored of a proposal: the strategy's memory, and Optuna's parameters.
+
+        `search` says by which strategy and seed it was proposed, for which objectives, workload
+        and hardware.
 
         Optuna refuses distributions that change within a study, and spaces do change: so each
         parameter is stored with the whole range of its field.
@@ -97,6 +103,7 @@ class SearchSettings:
             params[dimension.name] = decode_value(dimension.field, point[dimension.name][0])
             distributions[dimension.name] = distribution_to_json(_whole_range(dimension.field))
         return {
+            "search": {"strategy": self.strategy, "space": self.space.name, **self._asked},
             "memory": dict(proposal.memory),
             "settings": dict(proposal.settings),
             "params": params,

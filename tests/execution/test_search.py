@@ -63,6 +63,8 @@ def test_a_search_grows_a_front_and_goes_on_where_it_was_left(study: Study, corp
     for trial in result.trials:
         assert trial.origin.startswith("search:tpe:")
         assert trial.plan["learning_rate"] == trial.proposal["settings"]["learning_rate"]
+        asked = trial.proposal["search"]
+        assert (asked["strategy"], asked["seed"]) == ("tpe", 0)
 
     # Optuna's record has each trial's parameters, by the names of the dimensions.
     for theirs, ours in zip(
