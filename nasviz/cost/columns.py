@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class CostColumn:
     """One figure of a cost: its name, label, unit, a line of help, and how it is read.
 
     `of` takes a `Cost` and returns the figure: `(n,)` for a table, a number for one candidate.
+    `better` says which end one would rather have; a figure that is no merit either way is neither.
     """
 
     name: str
@@ -31,6 +32,7 @@ class CostColumn:
     unit: str
     help: str
     of: Callable[[Cost | Reckoning], Amount]
+    better: Literal["low", "high", "neither"] = "low"
 
 
 _ALL = (
@@ -91,7 +93,7 @@ _ALL = (
                lambda cost: cost.latency.request_s),
     CostColumn("tokens_per_s", "Tokens a second", "token/s",
                "Tokens generated in a second, over the whole batch.",
-               lambda cost: cost.latency.tokens_per_s),
+               lambda cost: cost.latency.tokens_per_s, better="high"),
     CostColumn("energy_j", "Energy a request", "J",
                "Joules of one request: the device's power times its seconds.",
                lambda cost: cost.energy.request_j),
@@ -111,7 +113,7 @@ _ALL = (
                lambda cost: cost.lifetime.total_j),
     CostColumn("lifetime_serving_share", "Serving's share", "",
                "Part of the lifetime's operations that serving takes.",
-               lambda cost: cost.lifetime.serving_share),
+               lambda cost: cost.lifetime.serving_share, better="neither"),
 )  # fmt: skip
 
 COST_COLUMNS: Mapping[str, CostColumn] = MappingProxyType({each.name: each for each in _ALL})

@@ -17,8 +17,7 @@ TRAINED = {
     "bits_per_byte": "search_bits_per_byte",
     "measured_time_per_output_token_s": "measured_time_per_output_token_s",
 }
-MAXIMISED = ("tokens_per_s", "lifetime_serving_share")  # columns that are no cost to minimise
-NAMES = (*TRAINED, *(name for name in COST_COLUMNS if name not in MAXIMISED))
+NAMES = (*TRAINED, *(name for name, column in COST_COLUMNS.items() if column.better == "low"))
 
 
 def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:

@@ -35,8 +35,6 @@ _MOST_LANDMARKS = 4
 
 MOST_FRONT_ROWS = 12
 
-_HIGHER_IS_BETTER = ("tokens_per_s",)
-
 
 class MapPanel:
     """Brings the state to a `CandidateMap`, and picks on it back to the state."""
@@ -238,7 +236,7 @@ def map_columns(sample: Sample, state: ExplorerState) -> list[MapColumn]:
         )
     for name, values in sample.costs.items():
         column = COST_COLUMNS[name]
-        better: Better = "high" if name in _HIGHER_IS_BETTER else "low"
+        better: Better = "high" if column.better == "high" else "low"
         columns.append(
             MapColumn(
                 name, values, column.label, "cost", column.unit, better, log=True, help=column.help
