@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasviz.cost.estimate import estimate
@@ -16,10 +17,8 @@ BATCH, PROMPT = 2, 29
 
 
 def gpt2(a: Architecture):
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    return GPT2LMHeadModel._from_config(
-        GPT2Config(
+    return transformers.GPT2LMHeadModel._from_config(
+        transformers.GPT2Config(
             vocab_size=a.vocab_size, n_positions=a.context_length, n_embd=a.d_model,
             n_layer=a.n_layers, n_head=a.n_heads, n_inner=a.d_ff,
         ),
@@ -27,39 +26,34 @@ def gpt2(a: Architecture):
     )  # fmt: skip
 
 
-def llama(a: Architecture):
-    from transformers import LlamaConfig, LlamaForCausalLM
+def llama_kin(config: str, model: str):
+    """Return what builds a model of a family whose configuration has Llama's keys."""
 
-    return LlamaForCausalLM._from_config(
-        LlamaConfig(
-            vocab_size=a.vocab_size, hidden_size=a.d_model, intermediate_size=a.d_ff,
-            num_hidden_layers=a.n_layers, num_attention_heads=a.n_heads,
-            num_key_value_heads=a.n_kv_heads, head_dim=a.head_dim,
-            max_position_embeddings=a.context_length, tie_word_embeddings=a.tied_embeddings,
-        ),
-        attn_implementation="sdpa",
-    )  # fmt: skip
+    def build(a: Architecture):
+        keys = {
+            "vocab_size": a.vocab_size,
+            "hidden_size": a.d_model,
+            "intermediate_size": a.d_ff,
+            "num_hidden_layers": a.n_layers,
+            "num_attention_heads": a.n_heads,
+            "num_key_value_heads": a.n_kv_heads,
+            "head_dim": a.head_dim,
+            "max_position_embeddings": a.context_length,
+            "tie_word_embeddings": a.tied_embeddings,
+        }
+        settings = getattr(transformers, config)(**keys)
+        return getattr(transformers, model)._from_config(settings, attn_implementation="sdpa")
+
+    return build
 
 
-def qwen3(a: Architecture):
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    return Qwen3ForCausalLM._from_config(
-        Qwen3Config(
-            vocab_size=a.vocab_size, hidden_size=a.d_model, intermediate_size=a.d_ff,
-            num_hidden_layers=a.n_layers, num_attention_heads=a.n_heads,
-            num_key_value_heads=a.n_kv_heads, head_dim=a.head_dim,
-            max_position_embeddings=a.context_length, tie_word_embeddings=a.tied_embeddings,
-        ),
-        attn_implementation="sdpa",
-    )  # fmt: skip
+llama = llama_kin("LlamaConfig", "LlamaForCausalLM")
+qwen3 = llama_kin("Qwen3Config", "Qwen3ForCausalLM")
 
 
 def neox(a: Architecture):
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
-
-    return GPTNeoXForCausalLM._from_config(
-        GPTNeoXConfig(
+    return transformers.GPTNeoXForCausalLM._from_config(
+        transformers.GPTNeoXConfig(
             vocab_size=a.vocab_size, hidden_size=a.d_model, intermediate_size=a.d_ff,
             num_hidden_layers=a.n_layers, num_attention_heads=a.n_heads,
             max_position_embeddings=a.context_length, rotary_pct=a.rotary_share,
