@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from nasviz.space.architecture import Architecture
 from nasviz.training.plan import TrainingPlan
-from nasviz.training.recipe import Recipe, recipe_for
+from nasviz.training.recipe import Recipe
 
 # DeepSpeed prints a line every so many steps; progress is reported by us.
 NEVER = 1_000_000_000
 
 
-def deepspeed_config(
-    architecture: Architecture, plan: TrainingPlan, recipe: Recipe | None = None
-) -> dict[str, Any]:
-    """Return the configuration that `deepspeed.initialize` gets for `plan`.
+def deepspeed_config(plan: TrainingPlan, recipe: Recipe) -> dict[str, Any]:
+    """Return the configuration that `deepspeed.initialize` gets for `plan` and its recipe.
 
     The optimizer is not in it: it is handed over as an object whose groups follow the *role* of
     each parameter (`nasviz.training.optimizer`), where a configuration would choose by its name.
     Precision "auto" reads as fp32 here and is settled on the device that trains.
     """
-    recipe = recipe or recipe_for(architecture, plan)
     config: dict[str, Any] = {
         "train_batch_size": recipe.batch_size,
         "train_micro_batch_size_per_gpu": recipe.micro_batch_size,

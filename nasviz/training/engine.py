@@ -164,7 +164,7 @@ def opened_engine(model: Transformer, plan: TrainingPlan, recipe: Recipe) -> Ite
     deepspeed = load_deepspeed()
     join_processes()
     optimizer = build_optimizer(model, recipe.rates, plan.weight_decay)
-    config = deepspeed_config(model.architecture, plan, recipe)
+    config = deepspeed_config(plan, recipe)
     with quiet_stdout():
         engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, config=config, dist_init_required=False

@@ -99,7 +99,7 @@ SETTING_FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "clipping", "Gradient clipping", "real",
-        "Largest norm of AdamW's gradients; 0 clips nothing. Muon's updates have a fixed size.",
+        "Largest norm of all gradients together; 0 clips nothing. Muon's updates have one size.",
         "Pascanu et al. 2013, arXiv:1211.5063", 0.0, 1e6, default=0.0,
     ),
     Field(

@@ -134,12 +134,19 @@ class TrainingPlan:
         check_names(data)
         return cls(**data)
 
-    def deepspeed_config(self, architecture: Architecture) -> dict[str, Any]:
-        """Return the DeepSpeed configuration that this plan becomes for `architecture`."""
-        # Imported here because that module needs this one's `TrainingPlan`.
-        from nasviz.training.deepspeed_config import deepspeed_config
+    def deepspeed_config(
+        self, architecture: Architecture, *, bytes_per_token: float = 1.0
+    ) -> dict[str, Any]:
+        """Return the DeepSpeed configuration that this plan becomes for `architecture`.
 
-        return deepspeed_config(architecture, self)
+        `bytes_per_token` is the text's mean; the batch of a budget in bytes depends on it.
+        """
+        # Imported here because these modules need this one's `TrainingPlan`.
+        from nasviz.training.deepspeed_config import deepspeed_config
+        from nasviz.training.recipe import recipe_for
+
+        recipe = recipe_for(architecture, self, bytes_per_token=bytes_per_token)
+        return deepspeed_config(self, recipe)
 
 
 def check_names(data: Mapping[str, object]) -> None:
