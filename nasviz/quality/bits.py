@@ -16,12 +16,3 @@ def bits_per_byte(nats: Any, n_bytes: Any) -> Any:
     8.0
     """
     return nats / (math.log(2.0) * n_bytes)
-
-
-def nats_per_token(bits: Any, bytes_per_token: Any) -> Any:
-    """Return the mean loss per token, in nats, that `bits` per byte come to.
-
-    >>> round(nats_per_token(2.0, 4.0) / math.log(2.0), 12)
-    8.0
-    """
-    return bits * bytes_per_token * math.log(2.0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasviz.errors import InputError
-from nasviz.quality.bits import bits_per_byte, nats_per_token
+from nasviz.quality.bits import bits_per_byte
 from nasviz.quality.records import SOURCES, Quality
 
 positive = st.floats(1e-3, 100)
@@ -17,16 +17,6 @@ positive = st.floats(1e-3, 100)
 
 def test_a_uniform_guess_of_bytes_is_eight_bits_per_byte() -> None:
     assert bits_per_byte(1000 * math.log(256), 1000) == pytest.approx(8.0, rel=1e-15)
-
-
-def test_bits_per_byte_are_the_same_however_the_text_is_cut_into_tokens() -> None:
-    # 12 bytes at 3 nats a token of 2 bytes, or 6 nats a token of 4.
-    assert bits_per_byte(6 * 3.0, 12) == bits_per_byte(3 * 6.0, 12)
-
-
-@given(bits=positive, per_token=positive)
-def test_nats_per_token_undo_bits_per_byte(bits: float, per_token: float) -> None:
-    assert bits_per_byte(nats_per_token(bits, per_token), per_token) == pytest.approx(bits)
 
 
 def test_bits_per_byte_takes_arrays() -> None:
