@@ -100,8 +100,10 @@ def train_candidate(
         resume.forget(job.directory)
     scored = None
     if outcome.state == "complete" and score is not None:
-        trained = model if model is not None else load_checkpoint(job.directory)
-        scored = score(trained.eval())
+        # At ZeRO stage 3 the model of this process has slices of its weights only.
+        if model is None or job.plan.zero_stage == 3:
+            model = load_checkpoint(job.directory)
+        scored = score(model.eval())
     return _result(job, outcome, scored)
 
 

@@ -143,6 +143,18 @@ def test_alone_a_zero_stage_trains_as_stage_0_does(candidate, text, tmp_path, st
     assert zero.loss == pytest.approx(plain.loss, abs=1e-4)
 
 
+def test_alone_at_stage_3_whole_weights_are_scored(candidate, text, tmp_path):
+    plan = TrainingPlan(steps=2, optimizer="adamw", zero_stage=3, threads=1)
+    result, _ = curve(
+        candidate,
+        plan,
+        text,
+        tmp_path,
+        score=lambda model: sum(each.numel() for each in model.parameters()),
+    )
+    assert result.score == result.parameters
+
+
 def test_offloaded_optimizer_state_trains_the_same(candidate, text, tmp_path):
     plan = PLAN.with_(zero_stage=2)
     here, _ = curve(candidate, plan, text, tmp_path / "here")
