@@ -38,7 +38,9 @@ def train(
     if not isinstance(candidate, Candidate | Architecture):
         raise InputError(f"candidate={candidate!r} is no Candidate; make one of an Architecture")
     whole = candidate if isinstance(candidate, Candidate) else Candidate(candidate)
-    plan = plan or TrainingPlan()
+    plan = TrainingPlan() if plan is None else plan
+    if not isinstance(plan, TrainingPlan):
+        raise InputError(f"plan={plan!r} is no TrainingPlan; make one: TrainingPlan(tokens=…)")
     check_text(whole, corpus)
     repeated = repetition(whole, plan, corpus)
     if repeated:

@@ -39,6 +39,8 @@ def locate(url: str | os.PathLike[str] | None) -> Location:
     Nothing is created. Raises `InputError` for an empty path, an unknown scheme, a folder that is
     not there or can't be written to, and a file that is no SQLite database.
     """
+    if not isinstance(url, str | os.PathLike | None):
+        raise InputError(f"a study's address is a URL or a file's path, not {url!r}")
     text = DEFAULT_URL if url is None else os.fspath(url)
     if not text.strip():
         raise InputError(f"the study's address is empty; give a file, or a URL like {DEFAULT_URL}")

@@ -177,6 +177,11 @@ def test_train_wants_a_candidate() -> None:
         train({"n_layers": 3})  # type: ignore[arg-type]
 
 
+def test_train_wants_a_plan() -> None:
+    with pytest.raises(InputError, match="is no TrainingPlan"):
+        train(Architecture(1, 16, 2, 256, 32), {"steps": 1})  # type: ignore[arg-type]
+
+
 def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     tmp_path: Path, corpus: str
 ) -> None:
