@@ -10,7 +10,6 @@ from bokeh.core.validation import check_integrity
 from bokeh.document import Document
 
 from nasviz.plots.axis import refresh
-from nasviz.plots.breakdown import Bar, Breakdown, breakdown_content, draw_breakdown
 from nasviz.plots.front import Objective, SearchFront, draw_front, front_content
 from nasviz.plots.hypervolume import (
     HypervolumeHistory,
@@ -24,12 +23,6 @@ from nasviz.plots.learning_curve import (
     draw_learning_curve,
     learning_curve_content,
 )
-from nasviz.plots.roofline import (
-    RooflineRecord,
-    WorkPoint,
-    draw_roofline,
-    roofline_content,
-)
 
 
 def curve(n: int, label: str = "trial 3") -> Curve:
@@ -40,15 +33,6 @@ def curve(n: int, label: str = "trial 3") -> Curve:
 
 CURVES = LearningCurves((curve(131), curve(17, "trial 5")), levels=(("unigram", 3.31),))
 HISTORY = HypervolumeHistory((Search("nsga2", np.array([1.0, 3, 5]), np.array([0.2, 0.5, 0.6])),))
-BARS = Breakdown(
-    (Bar("parameters", "", {"embedding": 3.0, "attention": 5.0, "feed_forward": 11.0}),)
-)
-WORK = RooflineRecord(
-    "laptop",
-    1e11,
-    2e10,
-    (WorkPoint("prefill", 2e9, 4e7, 0.03), WorkPoint("decode", 9e6, 2e7, 2e-3)),
-)
 FRONT = SearchFront(
     (Objective("time", "s", log=True), Objective("bits per byte")),
     np.array([0.003, 0.001, 0.002, np.nan]),
@@ -65,8 +49,6 @@ FRONT = SearchFront(
         (draw_learning_curve, LearningCurves(())),
         (draw_hypervolume, HISTORY),
         (draw_hypervolume, HypervolumeHistory(())),
-        (draw_breakdown, BARS),
-        (draw_roofline, WORK),
         (draw_front, FRONT),
     ],
 )
@@ -112,22 +94,6 @@ def test_hypervolume_holds_until_the_next_trial() -> None:
     searches = hypervolume_content(HISTORY).sources["searches"]
     assert searches["xs"][0].tolist() == [1, 3, 3, 5, 5]
     assert searches["ys"][0].tolist() == [0.2, 0.2, 0.5, 0.5, 0.6]
-
-
-def test_shares_fill_the_bar() -> None:
-    parts = breakdown_content(BARS).sources["parts"]
-    assert parts["left"][0] == 0
-    assert parts["right"][-1] == pytest.approx(1)
-    assert parts["left"][1:] == parts["right"][:-1]
-    assert parts["share"] == ["16%", "26%", "58%"]
-
-
-def test_the_roof_bends_where_arithmetic_and_memory_take_equally_long() -> None:
-    roof = roofline_content(WORK).sources["roof"]
-    assert roof["x"][1] == WORK.ridge == 5
-    assert roof["y"][1:] == [1e11, 1e11]
-    drops = roofline_content(WORK).sources["drops"]
-    assert all(low <= high for low, high in zip(drops["y0"], drops["y1"], strict=True))
 
 
 def test_the_front_is_a_staircase_and_unfinished_trials_are_left_out() -> None:
