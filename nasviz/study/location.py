@@ -30,7 +30,12 @@ class Location:
     @property
     def shown(self) -> str:
         """The URL without its password, for messages."""
-        return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", self.url)
+        return without_password(self.url)
+
+
+def without_password(url: str) -> str:
+    """Return `url` with an ellipsis for its password."""
+    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:…@", url)
 
 
 def locate(url: str | os.PathLike[str] | None) -> Location:
@@ -50,7 +55,7 @@ def locate(url: str | os.PathLike[str] | None) -> Location:
     dialect, _, _ = scheme.partition("+")
     if dialect not in SCHEMES:
         raise InputError(
-            f"study={text!r}: a study lives in SQLite or PostgreSQL, not in {scheme!r}; "
+            f"study={without_password(text)!r}: a study lives in SQLite or PostgreSQL, not in {scheme!r}; "
             f"write {DEFAULT_URL} or postgresql://user@host/database"
         )
     if dialect == "postgresql":
@@ -129,6 +134,6 @@ def _remote_directory(rest: str) -> Path:
     """Return this machine's folder for the checkpoints of a study in a database server."""
     import platformdirs
 
-    without_password = re.sub(r"^([^:/@]+):[^@]*@", r"\1@", rest)
-    digest = hashlib.sha256(without_password.encode()).hexdigest()[:12]
+    passwordless = re.sub(r"^([^:/@]+):[^@]*@", r"\1@", rest)
+    digest = hashlib.sha256(passwordless.encode()).hexdigest()[:12]
     return Path(platformdirs.user_data_dir("nasviz")) / "studies" / digest

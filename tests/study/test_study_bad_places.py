@@ -21,6 +21,7 @@ from nasviz.errors import InputError, NasvizError
         ("   ", "the study's address is empty"),
         (3, "a study's address is a URL or a file's path, not 3"),
         ("mysql://host/db", "lives in SQLite or PostgreSQL, not in 'mysql'; write sqlite:///"),
+        ("mysql://me:secret@host/db", "study='mysql://me:…@host/db': a study lives in"),
         ("http://example.org/x", "not in 'http'"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
