@@ -55,8 +55,8 @@ def locate(url: str | os.PathLike[str] | None) -> Location:
     dialect, _, _ = scheme.partition("+")
     if dialect not in SCHEMES:
         raise InputError(
-            f"study={without_password(text)!r}: a study lives in SQLite or PostgreSQL, not in {scheme!r}; "
-            f"write {DEFAULT_URL} or postgresql://user@host/database"
+            f"study={without_password(text)!r}: a study lives in SQLite or PostgreSQL, not in "
+            f"{scheme!r}; write {DEFAULT_URL} or postgresql://user@host/database"
         )
     if dialect == "postgresql":
         # Named, since SQLAlchemy's own choice of a driver changes with its version.
