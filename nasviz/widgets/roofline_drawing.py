@@ -111,5 +111,5 @@ def spoken(work: Work, machine: Roof) -> str:
 def _point(work: Work, x: float, y: float) -> str:
     return (
         f'<circle class="nv-roof-{work.name}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
-        f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{work.name}</text>'
+        f'<text x="{x + 7:.1f}" y="{y + 14:.1f}">{work.name}</text>'
     )

@@ -42,12 +42,12 @@ export class MapChrome {
     this.area = element("div", {
       class: "nasviz-map-area", tabindex: "0", role: "application",
       "aria-roledescription": "scatter plot",
-    }, this.mount, this.overlay, this.hint, this.zoom, this.chip, this.tip, this.empty);
+    }, this.mount, this.overlay, this.zoom, this.chip, this.tip, this.empty);
     this.legend = element("div", { class: "nasviz-map-legend" });
     this.live = element("div", { class: "nasviz-map-live", "aria-live": "polite" });
     el.classList.add("nasviz-map");
     el.setAttribute("data-lm-suppress-shortcuts", "true"); // arrows belong to the map here
-    el.append(this.banner, this.bar, this.area, this.legend, this.live);
+    el.append(this.banner, this.bar, this.hint, this.area, this.legend, this.live);
     this.showHint();
   }
 
