@@ -4,8 +4,8 @@ Run: python tests/benchmarks/engine_overhead.py TEXT [--steps N] [--threads N]
 
 Both train the same model from the same weights on the same batches in one process, a step here
 and a step there in turn. The engine's step is the trainer's whole step: reading the batch, asking
-for commands and reporting included. Beside the wall clock the process's own time is counted, which other work on
-the machine disturbs less.
+for commands and reporting included. Beside the wall clock the process's own time is counted, which
+other work on the machine disturbs less.
 """
 
 from __future__ import annotations
