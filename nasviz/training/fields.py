@@ -85,7 +85,7 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "learning_rate_rule", "Learning-rate rule", "choice",
         "How the rate follows from the sizes when none is given: one for all, by width, or by "
         "width and depth.",
-        _MUP, choices=("standard", "width", "width_depth"), default="standard",
+        _MUP, choices=("standard", "width", "width_depth"), default="width",
     ),
     field_named("weight_decay"),
     Field(

@@ -11,6 +11,11 @@ tuned; `tests/benchmarks/learning_rate_rules.py` sweeps them at the corners of a
 - "width_depth": also, as CompleteP (Dey et al. 2025, arXiv:2505.01618), each block adds
   1/depth as much. Since the matrices that write into the residual stream start at zero, the
   multiplier folds into their rate, and the exported weights need none.
+
+The default is "width": over 1 × 64, 1 × 192 and 8 × 64 (layers × width, untied heads, 40,000
+tokens, one seed, Muon) its mean regret at the tuned rates was 0.068 bits per byte, against 0.101
+of "standard" and 0.104 of "width_depth", which was the best of them at 8 × 64. With Muon and tied
+embeddings "width" and "standard" are the same.
 """
 
 from __future__ import annotations

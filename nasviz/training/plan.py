@@ -45,7 +45,7 @@ class TrainingPlan:
     gradient_accumulation: int = 1
     optimizer: OptimizerName = "muon"
     learning_rate: float | None = None
-    learning_rate_rule: RuleName = "standard"
+    learning_rate_rule: RuleName = "width"
     weight_decay: float = 0.0
     warmup_share: float = 0.02
     decay_share: float = 0.5
