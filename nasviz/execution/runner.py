@@ -34,8 +34,8 @@ from nasviz.training.trainer import TrainingResult, train_candidate
 # How much of each held-out part is scored (all of it where it is smaller): enough that the text's
 # own spread is far below the gaps between candidates, little enough that scoring costs a fraction
 # of a minute's training. The same words under every vocabulary.
-SEARCH_BYTES = 1 << 16
-TEST_BYTES = 1 << 17
+SEARCH_BYTES = 1 << 15
+TEST_BYTES = 1 << 16
 
 LATENCY_ROUNDS = 3
 STORE_AGAIN_S = 5.0
