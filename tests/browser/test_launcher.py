@@ -28,7 +28,7 @@ def test_the_tile_opens_a_new_copy_of_the_explorer_and_runs_it(launcher: Page, l
     tile = launcher.locator('.jp-LauncherCard[title^="Explore and search"]')
     assert tile.locator("svg").count() == 1, "the tile shows its drawing, not a letter"
     tile.click()
-    launcher.wait_for_selector(".jp-NotebookPanel .nasviz", timeout=60 * SECOND)
+    launcher.wait_for_selector(".jp-NotebookPanel .nv-explorer", timeout=60 * SECOND)
     written = json.loads((lab.root / "00_explorer.ipynb").read_text())
     assert "nasviz.Explorer()" in "".join(written["cells"][1]["source"])
 
