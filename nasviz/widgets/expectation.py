@@ -15,6 +15,7 @@ from nasviz.quality.prior import Prediction, Prior, published
 from nasviz.quality.records import Quality
 from nasviz.space.candidate import Candidate
 from nasviz.space.table import CandidateTable
+from nasviz.study.corpus_name import settled_corpus
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import recipe_for
@@ -47,9 +48,17 @@ class Expectation:
         return self.of_table(CandidateTable.of([candidate])).quality(0)
 
 
-def expectation(plan: TrainingPlan, trials: Sequence[Trial]) -> Expectation:
-    """Return what published laws expect under `plan`, re-anchored on trials that are complete."""
-    done = [each for each in trials if each.state == "complete" and not each.result.get("plateau")]
+def expectation(plan: TrainingPlan, trials: Sequence[Trial], corpus: str = "python") -> Expectation:
+    """Return what published laws expect under `plan`, re-anchored on trials that are complete.
+
+    Only trials of the same `corpus` count: bits per byte of another text say nothing of this one.
+    """
+    settled = settled_corpus(corpus)
+    done = [
+        each
+        for each in trials
+        if each.state == "complete" and each.corpus == settled and not each.result.get("plateau")
+    ]
     if not done:
         return Expectation(published(), plan)
     table = CandidateTable.of([trial.candidate for trial in done])

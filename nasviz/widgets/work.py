@@ -48,7 +48,7 @@ class Work:
         self._follower: Follower | None = None
         self._refining = LatestJob("nasviz-refine", self._failed)
         self._counting = LatestJob("nasviz-count", self._failed)
-        self._done = 0
+        self._done = (0, self.state.corpus)
         self._closed = False
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
@@ -59,7 +59,7 @@ class Work:
         """Begin once the explorer is on the page: sample first, then the study."""
         self.state.observe(lambda _change: self._refine(), names=["ranges", "limits", "target"])
         self.state.observe(lambda _change: self._recost(), names=["workload", "hardware"])
-        self.state.observe(lambda _change: self._expect(), names=["plan", "study"])
+        self.state.observe(lambda _change: self._expect(), names=["plan", "study", "corpus"])
         self.errand("start", self._begin)
 
     def once_displayed(self, job: Callable[[], None]) -> None:
@@ -146,13 +146,13 @@ class Work:
         state = self.state
         if state.prior is None:
             return
-        done = state.study.count("complete")
+        done = (state.study.count("complete"), state.corpus)
         if done == self._done and state.prior.plan.budget == state.plan.budget:
             return
         self._done = done
 
         def job() -> None:
-            state.prior = expectation(state.plan, state.study.trials)
+            state.prior = expectation(state.plan, state.study.trials, state.corpus)
             if state.sample is not None:
                 state.sample = requalified(state.sample, state.prior)
 

@@ -244,6 +244,13 @@ def test_the_prior_says_that_it_is_not_measured_until_trials_anchor_it() -> None
     assert abs(measured_at - 2.75) < abs(before.of_candidate(candidate()).bits_per_byte - 2.75)
 
 
+def test_trials_of_another_text_do_not_anchor_the_prior() -> None:
+    trials = [complete_trial(0, 2.75), complete_trial(1, 2.5)]
+    other = replace(trials[1], corpus="/texts/other.txt")
+    assert expectation(TrainingPlan(), [trials[0], other]).prior.n_trials == 1
+    assert expectation(TrainingPlan(), [other], "/texts/other.txt").prior.n_trials == 1
+
+
 def test_a_plateau_does_not_anchor_the_prior() -> None:
     stuck = complete_trial(0, 3.3)
     result = MappingProxyType({**stuck.result, "plateau": True})
