@@ -79,12 +79,14 @@ def load_deepspeed() -> Any:
 
 def _log_to_stderr() -> None:
     """Turn DeepSpeed's loggers, which write to standard output, to standard error."""
+    standard_output = (sys.stdout, sys.__stdout__)
     names = [name for name in logging.root.manager.loggerDict if name.startswith("DeepSpeed")]
     for name in {"DeepSpeed", *names}:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
         for handler in logger.handlers:
-            if isinstance(handler, logging.StreamHandler):
+            # Others' handlers, such as those of a test runner, keep the streams they read back.
+            if isinstance(handler, logging.StreamHandler) and handler.stream in standard_output:
                 handler.setStream(sys.stderr)
 
 

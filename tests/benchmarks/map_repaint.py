@@ -15,7 +15,6 @@ import platform
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "browser"))
@@ -27,13 +26,15 @@ SAMPLE = (Path(__file__).parent.parent / "browser" / "map_sample.py").read_text(
 CELL = """
 import ipywidgets
 slider = ipywidgets.IntRangeSlider(value=(1, 16), min=1, max=16, layout={"width": "600px"})
-wide = ipywidgets.FloatRangeSlider(value=(0, 700), min=0, max=700, layout={"width": "600px"})
+bits = ipywidgets.FloatRangeSlider(
+    value=(1, 4), min=1, max=4, step=0.001, layout={"width": "600px"}
+)
 links = [
     ipywidgets.jslink((slider, "value"), (m, m.add_range("n_layers", 1, 16))),
-    ipywidgets.jslink((wide, "value"), (m, m.add_range("d_model", 0, 700))),
+    ipywidgets.jslink((bits, "value"), (m, m.add_range("bits_per_byte", 1, 4))),
 ]
 m.add_range("n_heads", 1, 12), m.add_range("vocab_size", 300, 8000), m.add_limit("weights", 6e7)
-display(slider, wide, m)
+display(slider, bits, m)
 """
 READY = ".nasviz-map-area[data-state='ready'][data-paints]"
 
@@ -91,21 +92,37 @@ def key_delays(page: Page, moves: int) -> list[float]:
 
 
 def drag_rate(page: Page, seconds: float) -> float:
-    """Drag the width's slider to and fro; return repaints a second."""
+    """Drag the bits' slider to and fro, a step each animation frame; return repaints a second.
+
+    The pointer's events are made in the page: Playwright's own mouse waits for an answer to each
+    and reaches some 20 a second here. A continuous quantity is dragged, so that each step changes
+    the picture (Bokeh doesn't repaint for equal data).
+    """
     handle = page.locator(".noUi-handle-upper").nth(1)
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.evaluate("() => { globalThis.shown.repaints = []; }")
-    start, step = time.monotonic(), 0
-    while time.monotonic() - start < seconds:
-        step += 1
-        page.mouse.move(x - 4 * (50 - abs(step % 100 - 50)), y)
-    page.mouse.up()
-    times = page.evaluate("() => globalThis.shown.repaints")
+    handle.evaluate("element => element.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(400)
+    times = handle.evaluate(
+        """async (handle, seconds) => {
+          const box = handle.getBoundingClientRect();
+          const y = box.y + box.height / 2;
+          const point = (kind, target, x) => target.dispatchEvent(new PointerEvent(kind, {
+            bubbles: true, cancelable: true, pointerId: 1, pointerType: "mouse", isPrimary: true,
+            button: 0, buttons: kind === "pointerup" ? 0 : 1, clientX: x, clientY: y,
+          }));
+          const start = performance.now();
+          let x = box.x + box.width / 2;
+          point("pointerdown", handle.firstElementChild, x);
+          globalThis.shown.repaints = [];
+          for (let step = 0; performance.now() - start < seconds * 1000; step++) {
+            x -= step % 100 < 50 ? 4 : -4;
+            point("pointermove", document.documentElement, x);
+            await new Promise((next) => requestAnimationFrame(next));
+          }
+          point("pointerup", document.documentElement, x);
+          return globalThis.shown.repaints;
+        }""",
+        seconds,
+    )
     return (len(times) - 1) / ((times[-1] - times[0]) / 1000)
 
 
@@ -116,7 +133,6 @@ def measure(notebook: Notebook, moves: int) -> dict[str, float]:
     notebook.kernel()
     page.wait_for_timeout(1_500)
     page.evaluate(WATCH)
-    page.locator(".noUi-handle-upper").first.scroll_into_view_if_needed()
     delays = key_delays(page, moves)
     found["key to repaint, median ms"] = statistics.median(delays)
     found["key to repaint, 10th %"] = sorted(delays)[len(delays) // 10]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -129,3 +132,13 @@ def test_recomputing_remembers_less():
             model.train()(torch.zeros(6, 13, dtype=torch.int64))
         kept[recompute] = sum(sizes)
     assert kept[True] < kept[False] / 3
+
+
+def test_deepspeeds_log_leaves_standard_output_and_other_handlers_alone(monkeypatch):
+    loud = logging.StreamHandler(sys.stdout)
+    kept = io.StringIO()
+    logger = logging.getLogger("DeepSpeed")
+    monkeypatch.setattr(logger, "handlers", [loud, logging.StreamHandler(kept)])
+    load_deepspeed.cache_clear()
+    load_deepspeed()
+    assert [handler.stream for handler in logger.handlers] == [sys.stderr, kept]

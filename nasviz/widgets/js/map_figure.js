@@ -99,7 +99,12 @@ export class MapFigure {
     this.setTicks(this.axes.y, y0, y1, axes.y, Math.max(3, Math.round(height / 90)));
   }
 
-  setTicks({ axis, ticker, formatter }, low, high, { label, unit, log }, wanted) {
+  // Only what changed is set: Bokeh lays the figure out again for any change of an axis.
+  setTicks(parts, low, high, { label, unit, log }, wanted) {
+    const said = JSON.stringify([low, high, label, unit, log, wanted]);
+    if (parts.said === said) return;
+    parts.said = said;
+    const { axis, ticker, formatter } = parts;
     const ticks = ticksWithin(low, high, log, wanted, unit);
     const labels = new Map(ticks.map((tick) => [tick, tickLabel(tick, ticks, unit, log)]));
     formatter.args = { labels };
@@ -108,15 +113,19 @@ export class MapFigure {
   }
 
   set(name, columns) {
-    this.parts[name].source.data = columns;
+    const part = this.parts[name];
+    const said = JSON.stringify(columns);
+    if (part.said === said) return;
+    part.said = said;
+    part.source.data = columns;
   }
 
   setImage(pixels, grid) {
     const image = this.ndarray(pixels, { dtype: "uint32", shape: [grid.ny, grid.nx] });
-    this.set("density", {
+    this.parts.density.source.data = {
       image: [image], x: [grid.x0], y: [grid.y0],
       dw: [grid.nx * grid.width], dh: [grid.ny * grid.height],
-    });
+    };
   }
 
   dress(theme) {

@@ -103,7 +103,7 @@ def trial_cells(trial: Trial) -> dict[str, Cell]:
         "accuracy": measured("accuracy", ".1%"),
         "tokens": amount("tokens"),
         "seconds": Cell(duration(result.get("seconds")), result.get("seconds")),
-        "origin": Cell(trial.origin, trial.origin),
+        "origin": Cell(asked_by(trial.origin), trial.origin),
         "reason": Cell(trial.reason, trial.reason or None),
     }
 
@@ -147,3 +147,12 @@ def _flat(trial: Trial) -> dict[str, str]:
 
 def _words(name: str) -> str:
     return FIELDS[name].label.lower() if name in FIELDS else name.replace("_", " ")
+
+
+def asked_by(origin: str) -> str:
+    """Return who asked for a trial in a word: "user", or a search's strategy.
+
+    >>> asked_by("search:nsga2:428afe78")
+    'nsga2'
+    """
+    return origin.split(":")[1] if origin.startswith("search:") else origin
