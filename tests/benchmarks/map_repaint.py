@@ -105,20 +105,20 @@ def drag_rate(page: Page, seconds: float) -> float:
         """async (handle, seconds) => {
           const box = handle.getBoundingClientRect();
           const y = box.y + box.height / 2;
-          const point = (kind, target, x) => target.dispatchEvent(new PointerEvent(kind, {
-            bubbles: true, cancelable: true, pointerId: 1, pointerType: "mouse", isPrimary: true,
-            button: 0, buttons: kind === "pointerup" ? 0 : 1, clientX: x, clientY: y,
+          const point = (kind, target, x) => target.dispatchEvent(new MouseEvent(kind, {
+            bubbles: true, cancelable: true, button: 0, buttons: kind === "mouseup" ? 0 : 1,
+            clientX: x, clientY: y,
           }));
           const start = performance.now();
           let x = box.x + box.width / 2;
-          point("pointerdown", handle.firstElementChild, x);
+          point("mousedown", handle.firstElementChild, x);
           globalThis.shown.repaints = [];
           for (let step = 0; performance.now() - start < seconds * 1000; step++) {
             x -= step % 100 < 50 ? 4 : -4;
-            point("pointermove", document.documentElement, x);
+            point("mousemove", document.documentElement, x);
             await new Promise((next) => requestAnimationFrame(next));
           }
-          point("pointerup", document.documentElement, x);
+          point("mouseup", document.documentElement, x);
           return globalThis.shown.repaints;
         }""",
         seconds,
