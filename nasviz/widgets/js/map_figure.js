@@ -83,6 +83,7 @@ export class MapFigure {
     this.document.add_root(this.plot);
     this.views = await this.bokeh.embed.add_document_standalone(this.document, el);
     this.view = this.views.get(this.plot) ?? [...this.views][0];
+    paintSoon(this.view);
   }
 
   // The plotting area in pixels, from the figure's own left top corner.
@@ -160,4 +161,22 @@ export class MapFigure {
   remove() {
     this.views?.clear();
   }
+}
+
+// The map already paints once an animation frame. Bokeh's own throttle would wait for another frame
+// or two after that, and halve the repaints of a drag: let it paint as soon as its data is in.
+function paintSoon(view) {
+  if (typeof view.throttled_paint !== "function" || typeof view.repaint !== "function") return;
+  let pending = null;
+  const soon = () => {
+    pending ??= new Promise((resolve) => {
+      setTimeout(() => {
+        pending = null;
+        if (!view.is_destroyed) view.repaint();
+        resolve();
+      });
+    });
+    return pending;
+  };
+  view.throttled_paint = soon;
 }
