@@ -6,8 +6,9 @@ tuned; `tests/benchmarks/learning_rate_rules.py` sweeps them at the corners of a
 
 - "standard": one rate for all sizes (what most scripts do).
 - "width": muP (Yang et al. 2022, arXiv:2203.03466). AdamW's rate for hidden matrices and for an
-  untied head falls as 1/width. Muon's update is scaled by √(rows/columns), which keeps its
-  effect on activations the same at every width (Bernstein 2025, "Deriving Muon").
+  untied head falls as 1/width. Muon's matrices need no such factor: under every rule their update
+  is scaled by √(rows/columns), which keeps its effect on activations the same at every width
+  (Bernstein 2025, "Deriving Muon").
 - "width_depth": also, as CompleteP (Dey et al. 2025, arXiv:2505.01618), each block adds
   1/depth as much. Since the matrices that write into the residual stream start at zero, the
   multiplier folds into their rate, and the exported weights need none.
@@ -28,7 +29,8 @@ from nasviz.training.plan import OptimizerName, RuleName, TrainingPlan
 REFERENCE_WIDTH = 128
 REFERENCE_DEPTH = 4
 
-# Tuned at the reference sizes on a slice of the training part.
+# At the reference sizes, on the last tenth of tinyshakespeare's training part (500 × 48 windows,
+# one seed), Muon's 0.018 came to 2.207 bits per byte and 0.012 to 2.212: hardly a difference.
 MUON_RATE = 0.012
 MUON_VECTOR_RATE = 3e-3
 ADAMW_RATE = 4e-3
