@@ -160,9 +160,12 @@ def test_limits_on_costs_are_obeyed(make: str) -> None:
 def test_one_and_three_objectives_work_too(make: str) -> None:
     for n_objectives in (1, 3):
         strategy = strategy_named(make)(SPACE, n_objectives, 3)
+        asked = []
         for _ in range(15):
             proposal = strategy.ask()
             strategy.tell(proposal, (*_values(proposal), 1.0)[:n_objectives])
+            asked.append(proposal.candidate)
+        assert len(set(asked)) > 1
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2"])

@@ -147,3 +147,4 @@ def test_closing_leaves_no_thread_and_no_widget(tmp_path: Path) -> None:
     eventually(lambda: explorer.state.study.name == "nasviz")
     explorer.close()
     eventually(lambda: not any(each.name.startswith("nasviz-") for each in threading.enumerate()))
+    assert explorer.view.comm is None
