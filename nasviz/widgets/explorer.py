@@ -23,6 +23,7 @@ from nasviz.widgets.panels.limits_panel import LimitsPanel
 from nasviz.widgets.panels.map_panel import MapPanel
 from nasviz.widgets.panels.space_panel import SpacePanel
 from nasviz.widgets.panels.tabs import Tabs
+from nasviz.widgets.panels.waiting import Waiting
 from nasviz.widgets.plan_rows import corpus_of
 from nasviz.widgets.ranges import checked_ranges
 from nasviz.widgets.state import ExplorerState, checked_limits
@@ -78,7 +79,7 @@ class Explorer(traitlets.HasTraits):
 
     def _build(self) -> ipywidgets.VBox:
         state, work = self.state, self._work
-        header = Header(state, work.calibrate)
+        header = Header(state, work.calibrate, work.switch)
         space_panel = SpacePanel(state)
         limits_panel = LimitsPanel(state)
         self._map_panel = map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
@@ -98,7 +99,8 @@ class Explorer(traitlets.HasTraits):
             column.add_class(name)
         main = ipywidgets.HBox([*columns, tabs.view])
         main.add_class("nv-main")
-        view = ipywidgets.VBox([StyleSheet(), header.view, self._problem, main])
+        waiting = Waiting(state, work.wake)
+        view = ipywidgets.VBox([StyleSheet(), header.view, self._problem, waiting.view, main])
         view.add_class("nv-explorer")
         return view
 
@@ -134,6 +136,15 @@ class Explorer(traitlets.HasTraits):
     @traitlets.validate("limits")
     def _known_limits(self, proposal: Any) -> dict[str, float]:
         return checked_limits(proposal["value"])
+
+    def open_study(self, study: str | os.PathLike[str], name: str | None = None) -> None:
+        """Show another study: an address as of `Study.open`; made where there is none.
+
+        Raises `InputError` or `RunError` where it can't be opened; the study before then stays.
+
+        >>> explorer.open_study("poems.db")                    # doctest: +SKIP
+        """
+        self._work.open_study(study, name)
 
     def to_code(self) -> str:
         """Return a cell that opens this explorer as it stands."""

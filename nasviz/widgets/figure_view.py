@@ -88,6 +88,17 @@ class FigureView(anywidget.AnyWidget):
             self._revision += 1
             self._send_document()
 
+    def clear(self) -> None:
+        """Take the figure off every page: the placeholder is there again."""
+        with self._lock:
+            if self._live is None:
+                return
+            self._live.remove_on_change(self._collect)
+            self._live = None
+            self._pending = []
+            self._revision += 1
+            self._send_document()
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Collect every change made inside into one message: one repaint on the page."""
@@ -135,10 +146,9 @@ class FigureView(anywidget.AnyWidget):
         self.send(head | message, buffers=buffers)
 
     def _send_document(self) -> None:
-        document = self._serialised()
-        if document is not None:
-            buffers = document.pop("buffers")
-            self.send({"type": "document", **document}, buffers=buffers)
+        document = self._serialised() or {"revision": self._revision, "buffers": []}
+        buffers = document.pop("buffers")
+        self.send({"type": "document", **document}, buffers=buffers)
 
     def _serialised(self) -> dict[str, Any] | None:
         with self._lock:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasviz.errors import NasvizError
 from nasviz.widgets.state import ExplorerState, StudySnapshot, WorkerState
@@ -73,10 +75,9 @@ class Follower:
                 if self._closed.is_set():
                     return
                 self.state.study = snapshot
-                if self.state.watched is None and trials:
-                    # Found again after a restart: the one that runs, else the latest.
-                    running = [each for each in trials if each.state == "running"]
-                    self.state.watched = (running or trials)[-1].number
+                if self.state.watched is None:
+                    latest = snapshot.latest()  # found again after a restart
+                    self.state.watched = latest.number if latest is not None else None
         self._look_at_curve()
 
     def _look_at_curve(self) -> None:
@@ -90,19 +91,23 @@ class Follower:
             return
         shown = self.state.curve
         if wanted[:2] != self._curve_of[:2] or shown is None or not len(shown[1]["step"]):
-            self.state.curve = (number, self.study.curve(number))
+            self._show_curve(number, self.study.curve(number))
         else:
             fresh = self.study.curve(number, after_step=int(shown[1]["step"][-1]))
             if len(fresh["step"]):
                 joined = {name: np.append(shown[1][name], fresh[name]) for name in fresh}
-                self.state.curve = (number, joined)
+                self._show_curve(number, joined)
         self._curve_of = wanted
 
+    def _show_curve(self, number: int, rows: dict[str, NDArray[np.float64]]) -> None:
+        with self.state.lock:
+            if not self._closed.is_set():  # else another study is on show by now
+                self.state.curve = (number, rows)
+
     def _tell(self, problem: str) -> None:
-        before = self.state.study
-        self.state.study = StudySnapshot(
-            before.name, before.url, before.trials, before.worker, problem
-        )
+        with self.state.lock:
+            if not self._closed.is_set():
+                self.state.study = replace(self.state.study, problem=problem)
 
 
 def worker_state(workers: list[Worker]) -> WorkerState:

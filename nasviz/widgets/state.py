@@ -48,6 +48,16 @@ class StudySnapshot:
         """Return how many trials are in one of `states`."""
         return sum(each.state in states for each in self.trials)
 
+    @property
+    def unserved(self) -> bool:
+        """Whether trials wait that no worker is there to train."""
+        return self.worker in ("none", "lost") and self.count("waiting") > 0
+
+    def latest(self) -> Trial | None:
+        """Return the latest trial that runs, else the latest of all; None where there is none."""
+        running = [each for each in self.trials if each.state == "running"]
+        return next(reversed(running or list(self.trials)), None)
+
     def of(self, candidate: Candidate | None) -> tuple[Trial, ...]:
         """Return the trials of a candidate, latest first."""
         return tuple(each for each in reversed(self.trials) if each.candidate == candidate)
@@ -59,8 +69,9 @@ class ExplorerState(traitlets.HasTraits):
     `sample`, `count` and `prior` (an `Expectation`) follow from the others and are computed beside
     the kernel's thread by whoever owns the state; None until then. `watched` is the number of the
     trial whose `curve` (number, arrays as `Study.curve` returns them) is on show. `search` is the
-    `SearchResult` of the latest search so far. `notice` says what takes a while just now, `problem`
-    is the last thing that went wrong.
+    `SearchResult` of the latest search so far. `opening` says that another study is being opened,
+    `study_problem` why it could not be. `notice` says what takes a while just now, `problem` is the
+    last thing that went wrong.
     """
 
     space = traitlets.Instance(SearchSpace)
@@ -82,6 +93,8 @@ class ExplorerState(traitlets.HasTraits):
     curve = traitlets.Any(None, allow_none=True)
     search = traitlets.Any(None, allow_none=True)
     searching = traitlets.Bool(False)
+    opening = traitlets.Bool(False)
+    study_problem = traitlets.Unicode("")
     notice = traitlets.Unicode("")
     problem = traitlets.Unicode("")
 

@@ -11,14 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nasviz.errors import InputError, NasvizError, RunError
 from nasviz.study.study import Study
 from nasviz.study.trial import Request
 from nasviz.widgets.background import LatestJob
 from nasviz.widgets.expectation import expectation
-from nasviz.widgets.follower import Follower
 from nasviz.widgets.sample import (
     count_space,
     draw_sample,
@@ -26,14 +25,11 @@ from nasviz.widgets.sample import (
     recosted,
     requalified,
 )
+from nasviz.widgets.searching import Searching
 from nasviz.widgets.state import ExplorerState
+from nasviz.widgets.study_link import StudyLink
 
-if TYPE_CHECKING:
-    from nasviz.strategies.search_run import SearchRun
-
-SEARCH_LOOK_S = 0.2
 GENERATE_S = 120.0
-OPEN_S = 30.0
 DISPLAYED_S = 0.5  # the longest that work waits for the explorer to be on the page
 
 
@@ -42,18 +38,14 @@ class Work:
 
     def __init__(self, state: ExplorerState, study: Study | str | os.PathLike[str] | None) -> None:
         self.state = state
-        self.study: Study | None = None
         self.displayed = threading.Event()
-        self._address = study
-        self._follower: Follower | None = None
+        self._link = StudyLink(state, study)
+        self._searching = Searching(state, self._link)
         self._refining = LatestJob("nasviz-refine", self._failed)
         self._counting = LatestJob("nasviz-count", self._failed)
-        self._done = (0, self.state.corpus)
-        self._closed = False
+        self._done = ("", 0, self.state.corpus)
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
-        self._search: SearchRun | None = None
-        self._is_open = threading.Event()
 
     def start(self) -> None:
         """Begin once the explorer is on the page: sample first, then the study."""
@@ -68,10 +60,7 @@ class Work:
 
     def close(self) -> None:
         """Stop following and refining; trials and workers go on."""
-        with self.state.lock:
-            self._closed = True
-            if self._follower is not None:
-                self._follower.close()
+        self._link.close()
         self._refining.close()
         self._counting.close()
 
@@ -100,18 +89,7 @@ class Work:
         for job in self._later:
             job()
         self._counting.submit(self._count)
-        self._open_study()
-
-    def _open_study(self) -> None:
-        given = self._address
-        try:
-            self.study = given if isinstance(given, Study) else Study.open(given)
-        finally:
-            self._is_open.set()
-        with self.state.lock:
-            if not self._closed:
-                self._follower = Follower(self.state, self.study)
-                self._follower.start()
+        self._link.open()
 
     # The sample: refined when a slider is released, priced anew for another device.
 
@@ -146,7 +124,8 @@ class Work:
         state = self.state
         if state.prior is None:
             return
-        done = (state.study.count("complete"), state.corpus)
+        shown = state.study
+        done = (f"{shown.url}#{shown.name}", shown.count("complete"), state.corpus)
         if done == self._done and state.prior.plan.budget == state.plan.budget:
             return
         self._done = done
@@ -170,15 +149,14 @@ class Work:
             from nasviz.execution.check import check_corpus
             from nasviz.execution.worker import ensure_worker
 
-            study = self._opened()
+            study = self._link.study()
             if corpus not in self._checked:
                 check_corpus(corpus)
                 self._checked.add(corpus)
             trial = study.add(candidate, plan, corpus)
             self.state.watched = trial.number
-            self._look()
             ensure_worker(study)
-            self._look()
+            self._link.look()
 
         self.errand("train", job)
 
@@ -188,76 +166,69 @@ class Work:
         def job() -> None:
             from nasviz.execution.worker import ensure_worker
 
-            study = self._opened()
+            study = self._link.study()
             waits = study.trial(number).state == "waiting"
             if not (request == "resume" and waits):
                 study.request(number, request)
             if request == "resume":
                 ensure_worker(study)
-            self._look()
+            self._link.look()
 
         self.errand(request, job)
+
+    def wake(self) -> None:
+        """Start a worker for the trials that wait, where none is alive."""
+
+        def job() -> None:
+            from nasviz.execution.worker import ensure_worker
+
+            ensure_worker(self._link.study())
+            self._link.look()
+
+        self.errand("wake", job)
+
+    def switch(self, url: str, name: str | None = None) -> None:
+        """Show another study; where it can't be, say why and keep the one on show."""
+        state = self.state
+
+        def job() -> None:
+            state.study_problem, state.opening = "", True
+            try:
+                self._link.switch(url, name)
+            except NasvizError as problem:
+                state.study_problem = str(problem)
+            finally:
+                state.opening = False
+
+        self.errand("switch", job)
+
+    def open_study(self, url: str | os.PathLike[str], name: str | None = None) -> None:
+        """Show another study before this returns; raises where it can't be opened."""
+        self._link.switch(url, name)
+        self.state.study_problem = ""
 
     def generate(self, number: int, prompt: str, show: Callable[[str], None]) -> None:
         """Have a trial's model write on from `prompt`; `show` gets the text, or what went wrong."""
 
         def job() -> None:
             try:
-                show(written_by(self._opened(), number, prompt))
+                show(written_by(self._link.study(), number, prompt))
             except NasvizError as problem:
                 show(str(problem))
 
         self.errand("generate", job)
 
-    # Searching: in a thread of the strategies' own, told after each trial.
-
     def start_search(self, settings: Mapping[str, Any]) -> None:
         """Search what the sliders leave, under the state's plan with the settings' tokens."""
-        state = self.state
-        if state.searching:
-            return
-        state.searching, state.search = True, None
-
-        def job() -> None:
-            from nasviz.strategies.search import prepare_search, result_of
-
-            try:
-                run = prepare_search(
-                    state.narrowed_space(),
-                    study=self._opened(),
-                    strategy=settings["strategy"],
-                    objectives=("bits_per_byte", settings["against"]),
-                    trials=settings["trials"],
-                    plan=state.plan.with_(tokens=settings["tokens"]),
-                    corpus=state.corpus,
-                    workload=state.workload,
-                    hardware=state.hardware,
-                    seed=settings["seed"],
-                )
-                self._search = run.start()
-                told = -1
-                while not run.wait(SEARCH_LOOK_S):
-                    if len(run.finished) != told:
-                        told = len(run.finished)
-                        state.search = result_of(run)
-                        self._watch_running()
-                if run.error is not None:
-                    raise RunError(f"the search ended: {run.error}")
-                state.search = result_of(run)
-            finally:
-                state.searching = False
-
-        self.errand("search", job)
+        with self.state.lock:
+            if self.state.searching:
+                return
+            self.state.searching, self.state.search = True, None
+        self.errand("search", lambda: self._searching.run(settings))
 
     def stop_search(self) -> None:
         """Ask for no more candidates; the trial in training is paused in its checkpoint."""
-        if self._search is not None:
-            self._search.stop()
-
-    def _watch_running(self) -> None:
-        running = [trial for trial in self.state.study.trials if trial.state == "running"]
-        if running:
-            self.state.watched = running[-1].number
+        self._searching.stop()
 
     def calibrate(self) -> None:
         """Measure this machine and predict for it from then on."""
@@ -272,16 +243,6 @@ class Work:
                 self.state.notice = ""
 
         self.errand("calibrate", job)
-
-    def _opened(self) -> Study:
-        """Return the study, waiting while it is being opened (errands have threads to wait in)."""
-        if not self._is_open.wait(OPEN_S) or self.study is None:
-            raise RunError(f"the study is not open: {self.state.problem or 'it takes too long'}")
-        return self.study
-
-    def _look(self) -> None:
-        if self._follower is not None:
-            self._follower.look_now()
 
 
 def written_by(study: Study, number: int, prompt: str) -> str:

@@ -99,7 +99,7 @@ def test_a_failed_trial_leaves_the_map_and_stays_in_the_table(
     queue.fail(other, number, "NaN at step 7")
     eventually(lambda: [each.state for each in explorer.trials] == ["failed"])
     assert explorer.trials[0].reason == "NaN at step 7"
-    eventually(lambda: "failed" in explorer.view.children[1].children[0].value)
+    eventually(lambda: "failed" in explorer.view.children[1].children[2].value)
     assert not any(each["id"] == "trial-0" for each in explorer._map_panel.map.marks)
     other.close()
 

@@ -291,8 +291,12 @@ def test_a_target_that_is_no_number_is_said_under_its_row(state: ExplorerState) 
 # ---- header
 
 
+def no_switch(_url: str, _name: str | None) -> None:
+    pass
+
+
 def test_a_wrong_workload_is_said_under_its_row_and_changes_nothing(state: ExplorerState) -> None:
-    header = Header(state, calibrate=lambda: None)
+    header = Header(state, calibrate=lambda: None, switch=no_switch)
     header.workload.values = {**header.workload.values, "batch": -2}
     assert "batch=-2" in header.workload.errors["batch"]
     assert state.workload == Workload()
@@ -303,7 +307,7 @@ def test_a_wrong_workload_is_said_under_its_row_and_changes_nothing(state: Explo
 
 def test_choosing_to_measure_calls_calibrate_and_keeps_the_device(state: ExplorerState) -> None:
     asked: list[bool] = []
-    header = Header(state, calibrate=lambda: asked.append(True))
+    header = Header(state, calibrate=lambda: asked.append(True), switch=no_switch)
     header.hardware.values = {"hardware": "calibrate"}
     assert asked == [True]
     assert header.hardware.values == {"hardware": "laptop-cpu"}

@@ -50,7 +50,7 @@ function stored(model) {
 function takeDocument(shared, document) {
   shared.asking = false;
   if (!document) return;
-  shared.base = document;
+  shared.base = document.json ? document : null; // without one: the figure was taken away
   shared.revision = document.revision;
   shared.patches = [];
 }
@@ -118,6 +118,7 @@ class DocumentView {
     if (!this.bokeh) return;
     this.discard();
     if (!this.shared.base) {
+      this.frame.replaceChildren();
       this.frame.dataset.state = "empty";
       return;
     }

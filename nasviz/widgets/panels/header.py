@@ -17,7 +17,7 @@ from nasviz.widgets.code import explorer_code
 from nasviz.widgets.copy_button import CopyButton
 from nasviz.widgets.html import Html, bold, join, tag, text
 from nasviz.widgets.knobs import Knob, Knobs, knob_of
-from nasviz.widgets.quantities import plural
+from nasviz.widgets.panels.study_panel import StudyPanel
 from nasviz.widgets.state import ExplorerState, StudySnapshot
 
 CALIBRATE = "calibrate"
@@ -50,11 +50,22 @@ _GUIDE = (
 
 
 class Header:
-    """The line on top; `calibrate` is called when this machine is to be measured."""
+    """The line on top.
 
-    def __init__(self, state: ExplorerState, calibrate: Callable[[], None]) -> None:
+    `calibrate` is called when this machine is to be measured, `switch` with the address and name of
+    another study.
+    """
+
+    def __init__(
+        self,
+        state: ExplorerState,
+        calibrate: Callable[[], None],
+        switch: Callable[[str, str | None], None],
+    ) -> None:
         self.state = state
         self._calibrate = calibrate
+        self.brand = ipywidgets.HTML(tag("span", text("nasviz"), css="nv-brand"))
+        self.study = StudyPanel(state, switch)
         self.pills = ipywidgets.HTML()
         self.hardware = Knobs([], {}, title="Hardware")
         self.hardware.add_class("nv-inline")
@@ -68,7 +79,16 @@ class Header:
         )
         guide = ipywidgets.HTML(help_menu())
         self.view = ipywidgets.HBox(
-            [self.pills, space, self.hardware, self.workload, self.copy, guide]
+            [
+                self.brand,
+                self.study.menu,
+                self.pills,
+                space,
+                self.hardware,
+                self.workload,
+                self.copy,
+                guide,
+            ]
         )
         self.view.add_class("nv-header")
         self.hardware.on_values(self._choose_hardware)
@@ -138,7 +158,7 @@ def help_menu() -> Html:
 
 
 def study_pills(study: StudySnapshot, notice: str = "") -> Html:
-    """Return the name of the study, the state of its worker with counts of trials, and a notice."""
+    """Return the state of a study's worker with counts of its trials, and a notice."""
     words, dot = _WORKER_WORDS[study.worker]
     counts = [bold(f"{study.count('complete'):,} trained")]
     for state, label in (("running", "running"), ("waiting", "waiting"), ("failed", "failed")):
@@ -147,12 +167,7 @@ def study_pills(study: StudySnapshot, notice: str = "") -> Html:
     worker = join(
         [tag("i", css=f"nv-dot nv-dot-{dot}"), text(words), text("·"), join(counts, " · ")], " "
     )
-    pills = [tag("span", text("nasviz"), css="nv-brand")]
-    if study.name:
-        address = f"{plural(len(study.trials), 'trial')} kept in {study.url}"
-        name = tag("span", text("study"), bold(study.name), css="nv-pill", data_help=address)
-        pills.append(name)
-    pills.append(tag("span", worker, css="nv-pill", role="status"))
+    pills = [tag("span", worker, css="nv-pill", role="status")]
     if notice:
         pills.append(tag("span", text(notice), css="nv-pill", role="status"))
     if study.problem:

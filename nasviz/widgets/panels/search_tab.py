@@ -116,7 +116,11 @@ class SearchTab:
         self.stop.disabled = not self.state.searching
         result: SearchResult | None = self.state.search
         self.status.value = search_status(result, self.state.searching)
-        if result is not None and np.isfinite(result.values).all(axis=1).any():
+        if result is None:
+            self._drawn = None
+            self.front.clear()
+            self.history.clear()
+        elif np.isfinite(result.values).all(axis=1).any():
             self._draw(result)
 
     def _draw(self, result: SearchResult) -> None:

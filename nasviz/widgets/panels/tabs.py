@@ -29,7 +29,7 @@ class Tabs:
         state, work = self.state, self.work
         training = TrainingTab(state, work.train, work.request, work.generate)
         search = SearchTab(state, work.start_search, work.stop_search)
-        trials = TrialsTab(state)
+        trials = TrialsTab(state, work.request)
         with self.view.hold_sync():
             self.view.children = (training.view, search.view, trials.view)
             self._name()

@@ -26,6 +26,7 @@ from nasviz.widgets.html import (
     text,
 )
 from nasviz.widgets.knobs import Knob, Knobs
+from nasviz.widgets.panels.trial_actions import TrialActions
 from nasviz.widgets.plan_rows import (
     CORPUS,
     corpus_of,
@@ -56,7 +57,6 @@ class TrainingTab:
         generate: Callable[[int, str, Callable[[str], None]], None],
     ) -> None:
         self.state = state
-        self._request = request
         self._generate = generate
         self._drawn: tuple[int, Any] | None = None
         self._sampled: int | None = None
@@ -66,9 +66,7 @@ class TrainingTab:
         self.train.on_click(lambda _button: train())
         self.cost = ipywidgets.HTML()
         self.status = ipywidgets.HTML()
-        self.pause = self._asking("Pause", "pause")
-        self.resume = self._asking("Resume", "resume")
-        self.cancel = self._asking("Cancel", "cancel")
+        self.actions = TrialActions(state, request)
         self.figure = FigureView(
             label="Loss of the watched trial against tokens",
             height="250px",
@@ -90,28 +88,17 @@ class TrainingTab:
         self._show_plan()
         self._show_trial()
 
-    def _asking(self, label: str, request: Request) -> ipywidgets.Button:
-        button = ipywidgets.Button(description=label)
-
-        def ask(_button: ipywidgets.Button) -> None:
-            if self.state.watched is not None:
-                self._request(self.state.watched, request)
-
-        button.on_click(ask)
-        return button
-
     def _columns(self) -> ipywidgets.HBox:
         start = ipywidgets.HBox([self.train])
-        asks = ipywidgets.HBox([self.pause, self.resume, self.cancel])
         writing = ipywidgets.HBox([self.write])
-        for row in (start, asks, writing):
+        for row in (start, writing):
             row.add_class("nv-actions")
             row.add_class("nv-needs-kernel")
         title = ipywidgets.HTML(heading("Train", text("with DeepSpeed")))
         text_title = ipywidgets.HTML(heading("What it writes"))
         columns = [
             ipywidgets.VBox([title, self.knobs, start, self.cost]),
-            ipywidgets.VBox([self.status, self.figure, asks]),
+            ipywidgets.VBox([self.status, self.figure, self.actions.view]),
             ipywidgets.VBox([text_title, self.prompt, writing, self.sample, self.configuration]),
         ]
         for column in columns:
@@ -143,13 +130,11 @@ class TrainingTab:
         curve = self.state.curve
         rows = curve[1] if curve is not None and trial and curve[0] == trial.number else None
         self.status.value = trial_status(trial, rows)
-        state = trial.state if trial is not None else ""
-        self.pause.disabled = state not in ("running", "waiting")
-        unserved = state == "waiting" and self.state.study.worker in ("none", "lost")
-        self.resume.disabled = state != "paused" and not unserved
-        self.cancel.disabled = state not in ("running", "waiting", "paused")
-        self.write.disabled = state != "complete"
-        if trial is not None and rows is not None:
+        self.write.disabled = trial is None or trial.state != "complete"
+        if trial is None:
+            self._drawn = None
+            self.figure.clear()
+        elif rows is not None:
             self._draw(trial, rows)
         self._show_samples(trial)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
 
 from nasviz.space.fields import FIELDS
-from nasviz.study.trial import Trial
+from nasviz.study.trial import Request, Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
+from nasviz.widgets.panels.trial_actions import TrialActions
 from nasviz.widgets.quantities import NOT_KNOWN, duration, quantity
 from nasviz.widgets.state import ExplorerState
 
@@ -36,13 +37,18 @@ _EMPTY = "No trials yet: pick a candidate on the map and press “Train this”.
 
 
 class TrialsTab:
-    """The table of trials; picking a row makes its candidate the selection."""
+    """The table of trials; picking a row makes its candidate the selection.
 
-    def __init__(self, state: ExplorerState) -> None:
+    `request` asks something of a trial by number: of the picked one, by the buttons below.
+    """
+
+    def __init__(self, state: ExplorerState, request: Callable[[int, Request], None]) -> None:
         self.state = state
+        self._shown = ("", "")
         self.table = DataTable(COLUMNS, title="Trials of the study", empty=_EMPTY)
         self.comparison = ipywidgets.HTML()
-        self.view = ipywidgets.VBox([self.table, self.comparison])
+        self.actions = TrialActions(state, request)
+        self.view = ipywidgets.VBox([self.table, self.actions.view, self.comparison])
         self.view.add_class("nv-column")
         self.view.add_class("nv-tall")
         self.table.observe(self._pick, names="picked")
@@ -52,7 +58,11 @@ class TrialsTab:
         self._show()
 
     def _show(self) -> None:
-        trials = self.state.study.trials
+        study, trials = self.state.study, self.state.study.trials
+        if (study.url, study.name) != self._shown:
+            # Numbers mean other trials now.
+            self._shown = (study.url, study.name)
+            self.table.picked, self.table.compared = None, []
         self.table.show({trial.number: trial_cells(trial) for trial in reversed(trials)})
         self._mark()
         self._compare()
