@@ -1,9 +1,10 @@
 """The Optuna study underneath: what samplers and `optuna-dashboard` see of each trial.
 
 Each trial carries its candidate as one JSON attribute (a categorical's choices can't change within
-an Optuna study), its parameters where a strategy proposed it, and, when it is complete, the
-study's objectives. The objective `bits_per_byte` is that of the *search* part of the text, the one
-strategies may see; the reported figure of the test part is the attribute `test_bits_per_byte`.
+an Optuna study), its sizes in words as the attribute `model`, its parameters where a strategy
+proposed it, and, when it is complete, the study's objectives. The objective `bits_per_byte` is that
+of the *search* part of the text, the one strategies may see; the reported figure of the test part
+is the attribute `test_bits_per_byte`.
 """
 
 from __future__ import annotations
@@ -22,10 +23,18 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from nasviz.space.architecture import Architecture
 from nasviz.study.database import Database, engine_options, tune
 
 METRICS_KEY = "study:metric_names"  # where Optuna's own `set_metric_names` puts them
-SHOWN_RESULTS = ("perplexity", "accuracy", "tokens", "seconds", "parameters")
+# A result's name, and the attribute that shows it: Optuna calls a trial's settings "parameters".
+SHOWN_RESULTS = {
+    "perplexity": "perplexity",
+    "accuracy": "accuracy",
+    "tokens": "training_tokens",
+    "seconds": "training_seconds",
+    "parameters": "model_parameters",
+}
 
 
 class Mirror:
@@ -115,9 +124,9 @@ class Mirror:
             return
         if "bits_per_byte" in result:
             self._set_attribute(trial_id, "test_bits_per_byte", float(result["bits_per_byte"]))
-        for name in SHOWN_RESULTS:
+        for name, shown in SHOWN_RESULTS.items():
             if name in result:
-                self._set_attribute(trial_id, name, result[name])
+                self._set_attribute(trial_id, shown, result[name])
         self._set_state(trial_id, TrialState.COMPLETE, values)
 
     def _set_state(
@@ -148,6 +157,14 @@ class Mirror:
             self._storage.remove_session()
             self._storage.engine.dispose()
             self._storage = None
+
+
+def in_words(architecture: Architecture) -> str:
+    """Return the sizes of a model for a reader: `2 layers × 128 wide, heads 4, …`."""
+    return (
+        f"{architecture.title}, heads {architecture.n_heads}, "
+        f"vocabulary {architecture.vocab_size:,}, context {architecture.context_length}"
+    )
 
 
 def metric_names(value_json: str | None) -> tuple[str, ...]:

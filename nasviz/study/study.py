@@ -123,6 +123,7 @@ class Study:
     ) -> list[Trial]:
         """Store a waiting trial for each `(candidate, plan)`; return them in order."""
         from nasviz.study.corpus_name import settled_corpus
+        from nasviz.study.mirror import in_words
         from nasviz.study.tables import TRIALS
 
         given = list(rows)
@@ -131,7 +132,12 @@ class Study:
         records: list[dict[str, Any]] = []
         for (candidate, plan), proposal in zip(given, remembered, strict=True):
             plan_json = _plan_json(plan)
-            attributes = {"candidate": candidate.to_json(), "corpus": corpus, "origin": origin}
+            attributes = {
+                "candidate": candidate.to_json(),
+                "model": in_words(candidate.architecture),
+                "corpus": corpus,
+                "origin": origin,
+            }
             trial_id, number = self.mirror.add(self.id, attributes, proposal)
             now = time.time()
             records.append(

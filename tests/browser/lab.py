@@ -6,8 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -20,6 +18,7 @@ from typing import Any
 import nbformat
 from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import Browser, Page, sync_playwright
+from servers import free_port, running
 
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -81,7 +80,7 @@ def running_lab(folder: Path, *arguments: str) -> Iterator[Lab]:
     for each in (root, runtime, folder / "config", folder / "data", folder / "settings"):
         each.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(16)
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -98,20 +97,9 @@ def running_lab(folder: Path, *arguments: str) -> Iterator[Lab]:
         "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
         *arguments,
     ]  # fmt: skip
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        lab = Lab(f"http://127.0.0.1:{port}", token, root, runtime)
-        try:
-            _wait_until_up(lab, process, log)
-            yield lab
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    url = f"http://127.0.0.1:{port}"
+    with running(command, f"{url}/api/status", folder / "server.log", environment):
+        yield Lab(url, token, root, runtime)
 
 
 def _quiet_settings(folder: Path) -> None:
@@ -119,26 +107,6 @@ def _quiet_settings(folder: Path) -> None:
     plugin.mkdir(parents=True, exist_ok=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (plugin / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_up(lab: Lab, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        if process.poll() is not None:
-            raise RuntimeError(f"JupyterLab ended at once:\n{log.read_text()[-3000:]}")
-        try:
-            lab.get("/api/status")
-        except OSError:
-            time.sleep(0.25)
-        else:
-            return
-    raise RuntimeError(f"JupyterLab did not answer within a minute:\n{log.read_text()[-3000:]}")
 
 
 class Notebook:
