@@ -48,6 +48,17 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
 
 
 @pytest.fixture(scope="session")
+def corpus(lab: Lab) -> str:
+    """Return a text that a tiny model is trained and scored on in a second or two."""
+    path = lab.root / "tiny.txt"
+    lines = [
+        f"{n} plus {n + 1} makes {2 * n + 1}, and twice {n} is {2 * n}.\n" for n in range(3000)
+    ]
+    path.write_text("".join(lines))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
 def screenshots() -> Path:
     """Return the folder for pictures that a person looks at."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -88,6 +88,7 @@ def running_lab(folder: Path, *arguments: str) -> Iterator[Lab]:
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "PYTHONUNBUFFERED": "1",
+        "NASVIZ_WORKER_IDLE_S": "60",  # workers outlive their notebooks, here by a minute
     }
     _quiet_settings(folder / "settings")
     command = [

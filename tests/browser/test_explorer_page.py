@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab import SECOND, Lab, Notebook
+from explorer_page import (
+    TINY,
+    Open,
+    drag_slider,
+    explore,
+    marks,
+    open_tab,
+    run,
+    tap_the_cloud,
+    type_into,
+    wait_for_explorer,
+)
+from lab import SECOND
 from playwright.sync_api import Page
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.study import queue
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-
-Open = Callable[..., Notebook]
-
-CELL = "import nasviz\nexplorer = nasviz.Explorer(study={study!r}, corpus={corpus!r})\nexplorer"
-TINY = "nasviz.Architecture(n_layers=1, d_model=64, n_heads=1, vocab_size=256, context_length=64)"
-
-
-@pytest.fixture(scope="module")
-def corpus(lab: Lab) -> str:
-    """Return a text that a tiny model is trained and scored on in a second or two."""
-    path = lab.root / "tiny.txt"
-    lines = [
-        f"{n} plus {n + 1} makes {2 * n + 1}, and twice {n} is {2 * n}.\n" for n in range(3000)
-    ]
-    path.write_text("".join(lines))
-    return str(path)
-
-
-def explore(open_notebook: Open, corpus: str, study: str, **size: int) -> Notebook:
-    """Return a notebook whose explorer stands on the page with its map drawn."""
-    notebook = open_notebook(CELL.format(study=study, corpus=corpus), **size)
-    notebook.command("application:toggle-left-area")
-    run(notebook)
-    return notebook
-
-
-def run(notebook: Notebook) -> None:
-    notebook.run_all(wait=False)
-    wait_for_explorer(notebook.page)
-
-
-def wait_for_explorer(page: Page) -> None:
-    page.wait_for_selector(".nv-explorer [data-knob=n_layers]", timeout=30 * SECOND)
-    page.wait_for_function("() => /left/.test(document.querySelector('.nv-note')?.textContent)")
-    page.wait_for_selector(".nv-explorer canvas", timeout=30 * SECOND)
-
-
-def drag_slider(page: Page, knob: str, spoken: str, share: float) -> None:
-    """Drag a slider's thumb with the mouse to a share of its track."""
-    thumb = page.get_by_role("slider", name=spoken, exact=True)
-    thumb.scroll_into_view_if_needed()
-    track = page.locator(f".nv-space [data-knob={knob}] .nv-track").bounding_box()
-    place = float(thumb.evaluate("each => each.value / each.max"))
-    assert track is not None
-    y = track["y"] + track["height"] / 2
-    page.mouse.move(track["x"] + place * track["width"], y)
-    page.mouse.down()
-    for step in range(1, 9):
-        at = place + (share - place) * step / 8
-        page.mouse.move(track["x"] + at * track["width"], y)
-    page.mouse.up()
 
 
 def test_a_dragged_slider_narrows_the_space_the_map_and_python(
@@ -131,23 +91,6 @@ def test_a_tap_on_the_map_fills_the_card_and_python_can_write_it(
     page.wait_for_selector(".nv-card-title:text-is('1 layer × 64 wide')")
     page.get_by_role("button", name="undo").click()
     page.wait_for_selector(f".nv-card-title:text-is('{title}')")
-
-
-def tap_the_cloud(notebook: Notebook) -> None:
-    """Click on the map where a sampled candidate lies, found from the map's own canvas."""
-    page = notebook.page
-    canvas = page.locator(".nv-middle canvas").first.bounding_box()
-    assert canvas is not None
-    before = notebook.evaluate("explorer.selection.digest")
-    for across in (0.35, 0.45, 0.55, 0.65):
-        for down in (0.5, 0.6, 0.7):
-            page.mouse.click(
-                canvas["x"] + across * canvas["width"], canvas["y"] + down * canvas["height"]
-            )
-            page.wait_for_timeout(400)
-            if notebook.evaluate("explorer.selection.digest") != before:
-                return
-    raise AssertionError("no tap on the cloud picked a candidate")
 
 
 def test_a_size_is_edited_on_the_card_and_heads_follow(
@@ -256,22 +199,6 @@ def test_a_trial_is_paused_resumed_and_cancelled_and_two_are_compared(
     assert compared.locator("td").first.inner_text() == "layers"
     page.locator("tr[data-row='0']").click()
     notebook.eventually("explorer.selection.architecture.n_layers", 1)
-
-
-def marks(notebook: Notebook) -> list[str]:
-    """Return the kinds of the trials' marks on the map."""
-    drawn = notebook.evaluate("explorer._map_panel.map.marks")
-    return [each["kind"] for each in drawn if each["id"].startswith("trial-")]
-
-
-def type_into(page: Page, knob: str, text: str) -> None:
-    field = page.locator(f".nv-tabs [data-knob={knob}] input")
-    field.fill(text)
-    field.press("Enter")
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.locator(f".nv-tabs .lm-TabBar-tab:has-text('{name}')").click()
 
 
 def test_a_cell_that_runs_again_closes_its_explorer(
