@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nasviz.cost.sizes import Amount, Sizes, choose, half, smaller
+from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller
 from nasviz.cost.workload import Workload
 
 
@@ -87,12 +87,12 @@ def count_flops(sizes: Sizes, workload: Workload) -> Flops:
 
 def prompt_tokens(sizes: Sizes, workload: Workload) -> Amount:
     """Return how many prompt tokens a candidate reads: at most its context."""
-    return smaller(workload.prompt_tokens, sizes.context_length)
+    return at_most(workload.prompt_tokens, sizes.context_length)
 
 
 def decode_keys(sizes: Sizes, workload: Workload) -> Amount:
     """Return how many keys the middle generated token attends to, itself included."""
-    return smaller(workload.decode_position, reach(sizes))
+    return at_most(workload.decode_position, reach(sizes))
 
 
 def reach(sizes: Sizes) -> Amount:

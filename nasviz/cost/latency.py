@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,70 +117,41 @@ def _pass(
     head_weights = d_model * sizes.vocab_size
     cold = device.cold_share(layers * matrices + head_weights, layers * 2 * keys * kv)
 
-    attention = (
-        device.matmul_s(rows, d_model, query, cold)
-        + 2 * device.matmul_s(rows, d_model, kv, cold)
-        + device.matmul_s(rows, query, d_model, cold)
-    )
-    inward = device.matmul_s(expert_rows, d_model, sizes.d_ff, cold)
-    feed_forward = touched * (
-        (1 + sizes.gated) * inward + device.matmul_s(expert_rows, sizes.d_ff, d_model, cold)
-    )
+    # A product takes as long as its mirror image: queries as the output, inward as outward.
+    attention = 2 * device.matmul_s(rows, d_model, query, cold)
+    attention = attention + 2 * device.matmul_s(rows, d_model, kv, cold)
+    one_matrix = device.matmul_s(expert_rows, d_model, sizes.d_ff, cold)
+    feed_forward = touched * (2 + sizes.gated) * one_matrix
     if np.any(sizes.routed):
         router = device.matmul_s(rows, d_model, sizes.experts, cold)
         feed_forward = feed_forward + sizes.routed * router
 
+    norm = {"layer_norm": sizes.layernorm, "rms_norm": 1 - sizes.layernorm}
+    two_norms = {kind: 2 * switch for kind, switch in norm.items()}
+    turned = {"head_norm": sizes.qk_norm, "rotate": sizes.rope}
+    activation = {
+        "gelu": sizes.gelu, "silu": sizes.silu, "relu": sizes.relu, "relu2": sizes.relu2,
+        "multiply": sizes.gated,
+    }  # fmt: skip
     streams = (
-        2 * _norm_s(sizes, device, rows * d_model)
-        + 2 * device.stream_s("add", rows * d_model)
-        + 2 * device.stream_s("copy", rows * kv)
-        + touched * _activation_s(sizes, device, expert_rows * sizes.d_ff)
+        device.streams_s({**two_norms, "add": 2}, rows * d_model)
+        + device.streams_s({**turned, "copy": 2}, rows * kv)
+        + device.streams_s({**turned, "copy": int(gathers)}, rows * query)
+        + touched * device.streams_s(activation, expert_rows * sizes.d_ff)
     )
-    if gathers:
-        streams = streams + device.stream_s("copy", rows * query)
-    for switch, kind in ((sizes.qk_norm, "head_norm"), (sizes.rope, "rotate")):
-        if np.any(switch):
-            both = device.stream_s(kind, rows * query) + device.stream_s(kind, rows * kv)
-            streams = streams + switch * both
     head = (
-        _norm_s(sizes, device, batch * d_model)
+        device.streams_s(norm, batch * d_model)
         + device.matmul_s(batch, d_model, sizes.vocab_size, cold)
-        + device.stream_s("argmax", batch * sizes.vocab_size)
+        + device.streams_s({"argmax": 1}, batch * sizes.vocab_size)
     )
     return LatencyParts(
         attention_s=layers * attention,
         scores_s=layers * scores,
         feed_forward_s=layers * feed_forward,
-        elementwise_s=layers * streams + device.stream_s("copy", rows * d_model),
+        elementwise_s=layers * streams + device.streams_s({"copy": 1}, rows * d_model),
         head_s=head,
         overhead_s=device.overhead_s(sizes, touched),
     )
-
-
-def _norm_s(sizes: Sizes, device: Clock, numbers: Amount) -> Amount:
-    return _by_kind(
-        device, numbers, {"layer_norm": sizes.layernorm, "rms_norm": 1 - sizes.layernorm}
-    )
-
-
-def _activation_s(sizes: Sizes, device: Clock, numbers: Amount) -> Amount:
-    """Return the seconds of the non-linearity over `numbers`, and of the product with a gate."""
-    plain = _by_kind(
-        device,
-        numbers,
-        {"gelu": sizes.gelu, "silu": sizes.silu, "relu": sizes.relu, "relu2": sizes.relu2},
-    )
-    if np.any(sizes.gated):
-        plain = plain + sizes.gated * device.stream_s("multiply", numbers)
-    return plain
-
-
-def _by_kind(device: Clock, numbers: Amount, switches: Mapping[str, Amount]) -> Amount:
-    """Return the seconds of the stream that each candidate has; kinds that none has are skipped."""
-    found = [(kind, switch) for kind, switch in switches.items() if np.any(switch)]
-    if len(found) == 1:
-        return device.stream_s(found[0][0], numbers)
-    return sum(switch * device.stream_s(kind, numbers) for kind, switch in found)
 
 
 def _total(parts: LatencyParts, queues_launches: bool) -> Amount:

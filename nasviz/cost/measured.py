@@ -1,27 +1,18 @@
 """`Measured`: what calibration found on one machine, as tables that are read between their nodes.
 
 Seconds are looked up, not fitted: a product by its rows and its weights, attention by its keys and
-its head size, streams by their numbers. Between nodes seconds are linear, beyond the last they go
-on with its slope.
+its head size, streams by their numbers.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nasviz.cost.sizes import Amount
+from nasviz.cost.grid import Curve, Grid, check_numbers
 from nasviz.errors import InputError, unknown_name
-
-Nodes = tuple[float, ...]
 
 # Operations that stream activations: see `nasviz.evaluation.operations.streams` for what each is.
 STREAMS = (
@@ -31,78 +22,6 @@ STREAMS = (
 
 # Python and dispatch that the tables don't hold, by what causes it.
 OVERHEADS = ("model", "layer", "rope", "qk_norm", "gated", "expert")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A function of one amount: `y` at ascending `x`."""
-
-    x: Nodes
-    y: Nodes
-
-    def __post_init__(self) -> None:
-        _check_nodes("x", self.x)
-        _check_numbers("y", self.y, len(self.x))
-
-    def at(self, amount: Amount) -> Amount:
-        """Return the value at `amount`: below the first node its value, beyond the last a line."""
-        x, y = self._extended
-        return np.interp(amount, x, y)
-
-    @cached_property
-    def _extended(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _extend(np.array(self.x), np.array(self.y))
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A function of two amounts: `values[i][j]` at `rows[i]` and `columns[j]`, both ascending."""
-
-    rows: Nodes
-    columns: Nodes
-    values: tuple[Nodes, ...]
-
-    def __post_init__(self) -> None:
-        _check_nodes("rows", self.rows)
-        _check_nodes("columns", self.columns)
-        if len(self.values) != len(self.rows):
-            raise InputError(f"{len(self.values)} lines of values for {len(self.rows)} rows")
-        for line in self.values:
-            _check_numbers("values", line, len(self.columns))
-
-    def at(self, row: Amount, column: Amount) -> Amount:
-        """Return the value at `row` and `column` (arrays broadcast), linear between nodes."""
-        if np.size(row) == 1:
-            line = self._line(float(np.asarray(row).reshape(())))
-            x, y = _extend(self._columns, line)
-            return np.interp(column, x, y)
-        low, share = _between(self._rows, np.asarray(row, dtype=np.float64))
-        left, part = _between(self._columns, np.asarray(column, dtype=np.float64))
-        flat, width = self._values.reshape(-1), len(self.columns)
-        corner = low * width + left
-        upper = flat[corner] + part * (flat[corner + 1] - flat[corner])
-        corner = corner + width
-        lower = flat[corner] + part * (flat[corner + 1] - flat[corner])
-        return upper + share * (lower - upper)
-
-    def _line(self, row: float) -> NDArray[np.float64]:
-        low, share = _between(self._rows, np.array(row))
-        line: NDArray[np.float64] = self._values[low] + share * (
-            self._values[low + 1] - self._values[low]
-        )
-        return line
-
-    @cached_property
-    def _rows(self) -> NDArray[np.float64]:
-        return np.array(self.rows, dtype=np.float64)
-
-    @cached_property
-    def _columns(self) -> NDArray[np.float64]:
-        return np.array(self.columns, dtype=np.float64)
-
-    @cached_property
-    def _values(self) -> NDArray[np.float64]:
-        return np.array(self.values, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -119,7 +38,7 @@ class Factors:
     pass_s: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_numbers("factors", tuple(vars(self).values()), 5)
+        check_numbers("factors", tuple(vars(self).values()), 5)
 
 
 @dataclass(frozen=True)
@@ -161,7 +80,7 @@ class MeasuredRates:
             missing = [key for key in known if key not in given]
             if missing:
                 raise InputError(f"the measured rates lack {name} {', '.join(missing)}")
-        _check_numbers("overheads_s", tuple(self.overheads_s.values()), len(OVERHEADS))
+        check_numbers("overheads_s", tuple(self.overheads_s.values()), len(OVERHEADS))
         object.__setattr__(self, "streams", MappingProxyType(dict(self.streams)))
         object.__setattr__(self, "overheads_s", MappingProxyType(dict(self.overheads_s)))
 
@@ -253,37 +172,3 @@ def _check_keys(what: str, data: object, kind: Any) -> None:
     missing = [name for name in known if name not in data]
     if missing:
         raise InputError(f"{what} lacks {', '.join(missing)}")
-
-
-def _check_nodes(name: str, nodes: Nodes) -> None:
-    _check_numbers(name, nodes, max(2, len(nodes)))
-    if any(b <= a for a, b in pairwise(nodes)):
-        raise InputError(f"{name}={nodes!r} do not ascend")
-
-
-def _check_numbers(name: str, numbers: Nodes, count: int) -> None:
-    if len(numbers) != count:
-        raise InputError(f"{name}: {len(numbers)} numbers instead of {count}")
-    for number in numbers:
-        plain = isinstance(number, int | float) and not isinstance(number, bool)
-        if not plain or not math.isfinite(number) or number < 0:
-            raise InputError(f"{name}: {number!r} is not a number from 0 on")
-
-
-def _extend(
-    x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the nodes with one far beyond the last, on the last segment's line."""
-    far = x[-1] * 1e9
-    slope = max(0.0, (y[-1] - y[-2]) / (x[-1] - x[-2]))
-    return np.append(x, far), np.append(y, y[-1] + slope * (far - x[-1]))
-
-
-def _between(nodes: NDArray[np.float64], amount: NDArray[np.float64]) -> tuple[Any, Any]:
-    """Return the node at or below each amount, and how far it is on the way to the next.
-
-    Amounts below the first node read its value; beyond the last they go on along its segment.
-    """
-    index = np.clip(np.searchsorted(nodes, amount, side="right") - 1, 0, len(nodes) - 2)
-    low = nodes[index]
-    return index, np.maximum(amount - low, 0) / (nodes[index + 1] - low)

@@ -8,10 +8,14 @@ either peak that large operations reach. On a calibrated one the measured tables
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
+
+from nasviz.cost.grid import added
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.measured import Factors, MeasuredRates
 from nasviz.cost.sizes import Amount, Sizes, larger
@@ -40,8 +44,8 @@ class Clock(Protocol):
     def decode_attention_s(self, sizes: Sizes, batch: int, keys: Amount) -> Amount:
         """Return the seconds of attention of one token to `keys` keys."""
 
-    def stream_s(self, kind: str, numbers: Amount) -> Amount:
-        """Return the seconds of one of `STREAMS` over `numbers` numbers."""
+    def streams_s(self, times: Mapping[str, Amount], numbers: Amount) -> Amount:
+        """Return the seconds of `STREAMS` over `numbers` numbers, each so many times."""
 
     def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
         """Return the seconds of a pass that no operation above holds; `experts` are visited."""
@@ -80,10 +84,10 @@ class Roofline:
         flops = 4 * batch * keys * sizes.query_width
         return self._longer(flops, 2 * batch * (sizes.query_width + keys * sizes.kv_width))
 
-    def stream_s(self, kind: str, numbers: Amount) -> Amount:
+    def streams_s(self, times: Mapping[str, Amount], numbers: Amount) -> Amount:
         """Return the traffic's time."""
-        passes = _PASSES.get(kind, 2)
-        return numbers * (passes * self.activation_bytes / self.bytes_per_s)
+        passes = sum(each * _PASSES.get(kind, 2) for kind, each in times.items())
+        return numbers * (passes * (self.activation_bytes / self.bytes_per_s))
 
     def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
         """Return the launches of an eager pass times the seconds of one."""
@@ -129,9 +133,21 @@ class Lookup:
         heads = sizes.n_kv_heads * first + (sizes.n_heads - sizes.n_kv_heads) * further
         return self.factors.attention * (self.rates.decode_fixed_s + batch * heads)
 
-    def stream_s(self, kind: str, numbers: Amount) -> Amount:
-        """Return the measured seconds."""
-        return self.factors.streams * self.rates.streams[kind].at(numbers)
+    def streams_s(self, times: Mapping[str, Amount], numbers: Amount) -> Amount:
+        """Return the measured seconds; kinds that all candidates have alike are read as one."""
+        curves = self.rates.streams
+        alike = {
+            kind: float(np.asarray(each).item())
+            for kind, each in times.items()
+            if np.size(each) == 1 and np.any(each)
+        }
+        seconds: Amount = 0.0
+        if alike:
+            seconds = added([curves[kind] for kind in alike], list(alike.values())).at(numbers)
+        for kind, each in times.items():
+            if np.size(each) > 1:
+                seconds = seconds + each * curves[kind].at(numbers)
+        return self.factors.streams * seconds
 
     def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
         """Return what the probes took beyond their operations."""

@@ -148,6 +148,17 @@ def smaller(a: Amount, b: Amount) -> Amount:
     return min(a, b)
 
 
+def at_most(number: int, limit: Amount) -> Amount:
+    """Return `number`, cut to each limit; the number itself where no limit is below it.
+
+    For a table that is one number in place of an array of equal ones, so that what follows from it
+    is computed once.
+    """
+    if isinstance(limit, np.ndarray) and number <= limit.min(initial=number):
+        return number
+    return smaller(number, limit)
+
+
 def larger(a: Amount, b: Amount) -> Amount:
     """Return the larger of two amounts, element by element, exact for Python integers."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):

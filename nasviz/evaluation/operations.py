@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
 from torch import Tensor
 
-from nasviz.cost.measured import Curve, Grid
+from nasviz.cost.grid import Curve, Grid
 from nasviz.evaluation.stopwatch import Stopwatch
 from nasviz.model.operations import relu_squared, rms_norm, rotate
 

@@ -134,3 +134,9 @@ def test_costs_are_computed_when_they_are_asked_for() -> None:
 )  # fmt: skip
 def test_numbers_are_written_with_units_that_people_read(value, unit, text) -> None:
     assert readable(value, unit) == text
+
+
+def test_a_table_of_no_candidates_costs_nothing() -> None:
+    none = SearchSpace.laptop().sample(3, seed=1).take(np.arange(0))
+    assert {len(column) for column in cost_columns()(none).values()} == {0}
+    assert len(estimate(none).latency.time_to_first_token_s) == 0

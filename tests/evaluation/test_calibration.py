@@ -8,7 +8,8 @@ import torch
 
 from nasviz.cost.estimate import estimate
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.measured import OVERHEADS, STREAMS, Curve, Factors, Grid, Measured, MeasuredRates
+from nasviz.cost.grid import Curve, Grid
+from nasviz.cost.measured import OVERHEADS, STREAMS, Factors, Measured, MeasuredRates
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
 from nasviz.evaluation.factors import fitted
