@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasviz.chinchilla import ALPHA, BETA, A, B, E
 from nasviz.cost.energy import Energy
 from nasviz.cost.flops import Flops
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.parameters import Parameters
 from nasviz.cost.sizes import Amount
 from nasviz.cost.workload import Workload
-
-# Hoffmann et al. 2022, arXiv:2203.15556, approach 3: loss = E + A / N^a + B / D^b nats a token.
-_E, _A, _B, _ALPHA, _BETA = 1.69, 406.4, 410.7, 0.34, 0.28
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +77,8 @@ def training_tokens(parameters: Parameters, workload: Workload) -> Amount:
 def tokens_for_loss(weights: Amount, loss: float) -> Amount:
     """Return the tokens that a model of `weights` weights needs to reach `loss` nats a token.
 
-    Infinite where a model of that size never does. Law and constants: Hoffmann et al. 2022.
+    Infinite where a model of that size never does. Law and constants: `nasviz.chinchilla`.
     """
-    gap = loss - _E - _A * np.asarray(weights, dtype=np.float64) ** -_ALPHA
+    gap = loss - E - A * np.asarray(weights, dtype=np.float64) ** -ALPHA
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(gap > 0, (_B / gap) ** (1 / _BETA), np.inf)
+        return np.where(gap > 0, (B / gap) ** (1 / BETA), np.inf)

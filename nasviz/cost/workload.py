@@ -37,8 +37,9 @@ class Workload:
 
     Training: on `training_tokens` tokens; None means `tokens_per_parameter` for each active
     weight (20: Hoffmann et al. 2022, arXiv:2203.15556), or, where `target_loss` is set, as many
-    as that paper's law needs to reach that loss (nats a token). Each device holds
-    `training_batch` sequences; `zero_stage`, `offload` and `devices` are DeepSpeed's.
+    as that law, in its corrected fit (`nasviz.chinchilla`), needs to reach that loss (nats a
+    token). Each device holds `training_batch` sequences; `zero_stage`, `offload` and `devices`
+    are DeepSpeed's.
 
     Raises `InputError` for a value that is no workload.
     """

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from nasviz.space.fields import Field
 
 _HOFFMANN = "Hoffmann et al. 2022, arXiv:2203.15556"
+_BESIROGLU = "Besiroglu et al. 2024, arXiv:2404.10102"
 _ZERO = "Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054"
 
 _ALL = (
@@ -46,7 +47,7 @@ _ALL = (
     Field(
         "target_loss", "Target loss", "real",
         "Loss that every candidate is trained to, for as long as the published law says.",
-        _HOFFMANN, 1e-3, 100.0, unit="nats a token",
+        _BESIROGLU, 1e-3, 100.0, unit="nats a token",
     ),
     Field(
         "training_precision", "Training precision", "choice",

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasviz.chinchilla import ALPHA, BETA, A, B, E
+
 Array = NDArray[Any]
 
 # [Tao2024]'s least and largest vocabulary, and the fewest vocabulary parameters (4,096 × 512).
@@ -87,9 +89,9 @@ def chinchilla_bits(ln_parameters: Array, ln_bytes: Array) -> Array:
     """
     to_bits = 1 / (math.log(2.0) * CHINCHILLA_BYTES_PER_TOKEN)
     ln_tokens = ln_bytes - math.log(CHINCHILLA_BYTES_PER_TOKEN)
-    size = np.exp(math.log(482.01) - 0.3478 * ln_parameters)
-    text = np.exp(math.log(2085.43) - 0.3658 * ln_tokens)
-    least = 1.8172 * to_bits
+    size = np.exp(math.log(A) - ALPHA * ln_parameters)
+    text = np.exp(math.log(B) - BETA * ln_tokens)
+    least = E * to_bits
     above = (size + text) * to_bits
     return np.asarray(least + above / (1.0 + above / (MOST_BITS - least)))
 

@@ -107,7 +107,8 @@ class Prior:
     def anchored(self, trials: Features, bits_per_byte: Any) -> Prior:
         """Return these published beliefs after trials with those features and measured bits.
 
-        `bits_per_byte` has shape `(m,)`. All of a study's trials are given each time: the result
+        `bits_per_byte` has shape `(m,)`; give those of the search part of the text, since what
+        is predicted guides a search. All of a study's trials are given each time: the result
         doesn't depend on what this prior was anchored on before.
 
         Raises `InputError` for measures that are not positive numbers, or not one a trial.

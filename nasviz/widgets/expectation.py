@@ -51,7 +51,9 @@ class Expectation:
 def expectation(plan: TrainingPlan, trials: Sequence[Trial], corpus: str = "python") -> Expectation:
     """Return what published laws expect under `plan`, re-anchored on trials that are complete.
 
-    Only trials of the same `corpus` count: bits per byte of another text say nothing of this one.
+    It reads their bits per byte of the *search* part of the text. What is expected guides which
+    candidates are looked at and trained next, so the test part, which is reported, has no say in
+    it. Only trials of the same `corpus` count: another text's bits say nothing of this one's.
     """
     settled = settled_corpus(corpus)
     done = [
@@ -63,7 +65,7 @@ def expectation(plan: TrainingPlan, trials: Sequence[Trial], corpus: str = "pyth
         return Expectation(published(), plan)
     table = CandidateTable.of([trial.candidate for trial in done])
     tokens = np.array([float(trial.result["tokens"]) for trial in done])
-    measured = np.array([float(trial.result["bits_per_byte"]) for trial in done])
+    measured = np.array([float(trial.result["search_bits_per_byte"]) for trial in done])
     return Expectation(published().anchored(_of_tokens(table, tokens), measured), plan)
 
 

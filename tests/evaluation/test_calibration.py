@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from nasviz.cost.estimate import estimate
-from nasviz.cost.hardware import Hardware
 from nasviz.cost.grid import Curve, Grid
+from nasviz.cost.hardware import Hardware
 from nasviz.cost.measured import OVERHEADS, STREAMS, Factors, Measured, MeasuredRates
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
