@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 HELP = """Open JupyterLab on the explorer notebook.
 
@@ -19,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Copy the notebooks and become JupyterLab; returns its exit code."""
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Copy the notebooks and become JupyterLab."""
     from nasviz.jupyter.lab import open_lab
 
-    return open_lab(arguments.folder, arguments.port, arguments.no_browser, tuple(arguments.others))
+    open_lab(arguments.folder, arguments.port, arguments.no_browser, tuple(arguments.others))

@@ -29,15 +29,21 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str], answers_at: str, log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    answers_at: str,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server, its output in `log`, from its first answer at an address to the block's end.
+
+    It gets this process's environment and folder unless it is given its own.
 
     Raises `RuntimeError` with the log's end where it does not answer within a minute.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=dict(environment or os.environ), stdout=output, stderr=output
+            command, env=dict(environment or os.environ), cwd=folder, stdout=output, stderr=output
         )
         try:
             _wait_for_an_answer(answers_at, process, log)

@@ -44,6 +44,11 @@ def test_the_servers_token_stays_on_and_further_options_pass_through() -> None:
     assert not [word for word in command if "token" in word or "password" in word]
 
 
+def test_the_address_that_is_printed_leads_to_the_notebook() -> None:
+    command = lab_command("my notebooks/00 a.ipynb", 8890, no_browser=True)
+    assert "--LabApp.default_url=/lab/tree/00%20a.ipynb" in command
+
+
 def test_a_port_that_is_none_is_wrong_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
