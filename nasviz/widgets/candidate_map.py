@@ -20,15 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 from nasviz.errors import InputError, unknown_name
 from nasviz.widgets.bokeh_source import shared_source
 from nasviz.widgets.esm import joined_module
+from nasviz.widgets.filters import Filters, passing
 from nasviz.widgets.map_columns import MapColumn, Mark, full_column, wire_column, wire_ids
+from nasviz.widgets.page_answer import PageAnswer
 
 _HERE = Path(__file__).parent
-_CSS = (_HERE / "figure_view.css").read_text(encoding="utf-8") + (
+MAP_CSS = (_HERE / "figure_view.css").read_text(encoding="utf-8") + (
     _HERE / "candidate_map.css"
 ).read_text(encoding="utf-8")
 
 CandidateId = int | str
-Range = tuple[float, float]
+PNG_S = 15.0
 
 
 class CandidateMap(anywidget.AnyWidget):
@@ -50,7 +52,7 @@ class CandidateMap(anywidget.AnyWidget):
     """
 
     _esm = joined_module("candidate_map.js")
-    _css = _CSS
+    _css = MAP_CSS
     _bokeh = traitlets.Unicode().tag(sync=True)
     _bokeh_version = traitlets.Unicode().tag(sync=True)
 
@@ -85,6 +87,7 @@ class CandidateMap(anywidget.AnyWidget):
     def __init__(self, columns: Sequence[MapColumn] = (), **traits: Any) -> None:
         self._lock = threading.RLock()
         self._columns: dict[str, NDArray[Any]] = {}
+        self._asked: PageAnswer | None = None
         source = shared_source()
         filters = {kind: traits.pop(kind, {}) for kind in ("ranges", "limits", "choices")}
         super().__init__(_bokeh=source.model_id, _bokeh_version=source.version, **traits)
@@ -121,17 +124,6 @@ class CandidateMap(anywidget.AnyWidget):
                     if names and getattr(self, axis) not in arrays:
                         setattr(self, axis, names[0])
 
-    def set_column(self, column: MapColumn) -> None:
-        """Replace or add one column of the present sample, say the quality after a new trial."""
-        array = full_column(column, self.n)
-        name = f"column_{column.name}"
-        with self._lock:
-            self._add_missing({name: traitlets.Any(None)})
-            with self.hold_sync():
-                self.specs = {**self.specs, column.name: column.spec()}
-                setattr(self, name, wire_column(array))
-                self._columns[column.name] = array
-
     def set_marks(self, marks: Iterable[Mark]) -> None:
         """Draw these trials and landmarks in place of the present ones."""
         self.marks = [mark.to_dict() for mark in marks]
@@ -154,16 +146,6 @@ class CandidateMap(anywidget.AnyWidget):
         """Return the name of the trait with the codes of the choice `name` that pass."""
         return self._add_filter("choice", name, None if codes is None else list(codes))
 
-    def add_steps(self, name: str, steps: Sequence[float]) -> str:
-        """Return the name of a trait `[first, last]`: places in `steps`.
-
-        Link it to the `index` of a `SelectionRangeSlider`: the page filters to the values there.
-        """
-        trait = self._add_filter("index", name, None)
-        self._add_missing({f"steps_{name}": traitlets.List()})
-        setattr(self, f"steps_{name}", [float(step) for step in steps])
-        return trait
-
     def _add_filter(self, kind: str, name: str, wanted: Any) -> str:
         trait = f"{kind}_{name}"
         with self._lock:
@@ -182,17 +164,9 @@ class CandidateMap(anywidget.AnyWidget):
         return bool(missing)
 
     def _filter_moved(self, change: Any) -> None:
-        """Mirror a `range_…`, `limit_…`, `choice_…` or `index_…` trait in its dict."""
+        """Mirror a `range_…`, `limit_…` or `choice_…` trait in its dict."""
         kind, name = change.name.split("_", 1)
-        if kind == "index":
-            steps = getattr(self, f"steps_{name}", [])
-            places = change.new
-            value = None if not places or not steps else (steps[places[0]], steps[places[1]])
-            kind = "range"
-        elif kind == "range":
-            value = None if change.new is None else tuple(change.new)
-        else:
-            value = change.new
+        value = tuple(change.new) if kind == "range" and change.new is not None else change.new
         mirror = f"{kind}s"
         with self._lock:
             kept = {key: each for key, each in getattr(self, mirror).items() if key != name}
@@ -204,14 +178,11 @@ class CandidateMap(anywidget.AnyWidget):
         with self._lock, self.hold_sync():
             for name, wanted in change.new.items():
                 value = wanted if kind == "limit" else list(wanted)
-                if getattr(self, f"index_{name}", None) is not None and kind == "range":
-                    continue  # a stepped slider's own filter: its trait already says this
                 self._add_filter(kind, name, value)
             before = change.old if isinstance(change.old, dict) else {}  # unset at first
             for name in set(before) - set(change.new):
-                for each in (kind, "index" if kind == "range" else kind):
-                    if self.has_trait(f"{each}_{name}"):
-                        setattr(self, f"{each}_{name}", None)
+                if self.has_trait(f"{kind}_{name}"):
+                    setattr(self, f"{kind}_{name}", None)
 
     # ---- what the reader did
 
@@ -222,16 +193,6 @@ class CandidateMap(anywidget.AnyWidget):
     def on_lasso(self, callback: Callable[[list[CandidateId]], None]) -> None:
         """Call `callback(lassoed)` at the end of every lasso; an empty list when it is cleared."""
         self.observe(lambda _change: callback(list(self.lassoed)), "lasso_revision")
-
-    def clear_lasso(self) -> None:
-        """Forget the lasso here and on the page."""
-        self.send({"type": "forget lasso"})
-        self._lassoed([])
-
-    def reset(self) -> None:
-        """Show everything again, on every view."""
-        self.viewport = []
-        self.send({"type": "reset"})
 
     def rows_of(self, ids: Iterable[CandidateId]) -> list[int]:
         """Return the rows of the sampled candidates among `ids`, in order; marks are skipped."""
@@ -248,18 +209,33 @@ class CandidateMap(anywidget.AnyWidget):
             raise unknown_name("column", name, self._columns)
         return self._columns[name]
 
-    # ---- without a kernel
+    # ---- what leaves the notebook
+
+    @property
+    def filters(self) -> Filters:
+        """What the sliders let pass now."""
+        return Filters(dict(self.ranges), dict(self.limits), dict(self.choices))
+
+    def png(self, seconds: float = PNG_S) -> bytes:
+        """Return the map as a page paints it now, as PNG: the page is asked, and answers.
+
+        Raises `RunError` where no page answers within `seconds`: the map is on none, or this
+        kernel can't hear it before the cell ends.
+        """
+        answer = self._asked = PageAnswer()
+        self.send({"type": "picture"})
+        return answer.wait(seconds)
 
     def still(self, width: int = 800, height: int = 520) -> str:
         """Return the map as it is now as SVG text: filters, axes, marks, selection."""
         from nasviz.plots.map_still import draw_map_still
-        from nasviz.widgets.map_picture import map_still, passing, whole_axis
+        from nasviz.widgets.map_picture import map_still, whole_axis
 
         with self._lock:
             names = (self.x, self.y)
             if not all(name in self._columns for name in names):
                 raise InputError("the map has no sample yet: nothing to draw a picture of")
-            kept = passing(self._columns, self.ranges, self.limits, self.choices)
+            kept = passing(self._columns, self.filters)
             drawn = [mark for mark in self.marks if mark["kind"] != "landmark"]
             x, y = (
                 whole_axis(
@@ -307,6 +283,8 @@ class CandidateMap(anywidget.AnyWidget):
         if content.get("type") == "lasso":
             rows = np.frombuffer(buffers[0], dtype=np.float64) if buffers else np.empty(0)
             self._lassoed([*content["marks"], *rows.astype(np.int64).tolist()])
+        elif content.get("type") == "picture" and self._asked is not None:
+            self._asked.take(bytes(buffers[0]))
 
     def _lassoed(self, ids: list[CandidateId]) -> None:
         self.lassoed = ids

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import ipywidgets
 import traitlets
@@ -16,6 +17,9 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.search_space import SearchSpace
 from nasviz.widgets.cells import close_previous
 from nasviz.widgets.code import explorer_code
+from nasviz.widgets.export.exports import Exports
+from nasviz.widgets.export.save import suffix_of, write
+from nasviz.widgets.export_menu import ExportMenu
 from nasviz.widgets.html import Html, alert
 from nasviz.widgets.panels.card import Card
 from nasviz.widgets.panels.header import Header
@@ -79,10 +83,13 @@ class Explorer(traitlets.HasTraits):
 
     def _build(self) -> ipywidgets.VBox:
         state, work = self.state, self._work
-        header = Header(state, work.calibrate, work.switch)
         space_panel = SpacePanel(state)
         limits_panel = LimitsPanel(state)
         self._map_panel = map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
+        sliders = {"Search space": space_panel.knobs, "Limits": limits_panel.knobs}
+        self._exports = Exports(state, map_panel.map, sliders)
+        menu = ExportMenu(map_panel.map, self._exports.by_kind, work.errand)
+        header = Header(state, work.calibrate, work.switch, menu)
         self._still = StillOutput(map_panel.map)
         card = Card(state, work.train)
         tabs = Tabs(state, work)
@@ -145,6 +152,24 @@ class Explorer(traitlets.HasTraits):
         >>> explorer.open_study("poems.db")                    # doctest: +SKIP
         """
         self._work.open_study(study, name)
+
+    def export(
+        self, path: str | os.PathLike[str], what: Literal["candidates", "trials"] = "candidates"
+    ) -> Path:
+        """Write what the explorer shows to `path` and return it; the suffix says in which form.
+
+        `.html` is the map with its sliders as one page that works offline; `.svg` a picture of it;
+        `.png` the picture that a page paints, which therefore must show the explorer. `.csv` holds
+        the candidates that the sliders leave, with all costs, or the study's `trials`.
+
+        Raises `InputError` for another suffix or a folder that is not there, `RunError` where the
+        disk refuses or no page answers. A file that is there already is replaced as a whole.
+
+        >>> explorer.export("trials.csv", what="trials")       # doctest: +SKIP
+        """
+        make = self._exports.maker(suffix_of(path), what)
+        self._work.wait_for_sample()
+        return write(path, make)
 
     def to_code(self) -> str:
         """Return a cell that opens this explorer as it stands."""

@@ -67,7 +67,9 @@ class Follower:
         revision = self.study.revision()
         worker = worker_state(self.study.workers())
         before = self.state.study
-        if revision != self._revision or worker != before.worker or before.problem:
+        # A dead worker's trial still says "running" until a read of the trials notices the death.
+        orphaned = worker in ("none", "lost") and before.count("running") > 0
+        if revision != self._revision or worker != before.worker or before.problem or orphaned:
             trials = tuple(self.study.trials())
             self._revision = revision
             snapshot = StudySnapshot(self.study.name, self.study.url, trials, worker)

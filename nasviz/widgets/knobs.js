@@ -215,6 +215,21 @@ function installTips() {
   document.addEventListener("scroll", hide, true);
 }
 
+// A menu that opens hangs from its pill's right end, or from the left one where it would leave the
+// explorer.
+function installMenus() {
+  if (document.nasvizMenus) return;
+  document.nasvizMenus = true;
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!(menu instanceof Element) || !menu.matches(".nv-explorer .nv-menu[open]")) return;
+    menu.classList.remove("nv-leftward");
+    const page = menu.closest(".nv-explorer").getBoundingClientRect();
+    const box = menu.querySelector('[role="group"]').getBoundingClientRect();
+    menu.classList.toggle("nv-leftward", box.left < page.left);
+  }, true); // toggle doesn't bubble
+}
+
 // Writes values to the linked widget's traits. A change of the kernel's own needs no forwarding:
 // whoever made it there wrote both widgets.
 async function forward(model, done) {
@@ -233,6 +248,7 @@ async function forward(model, done) {
 
 function render({ model, el }) {
   installTips();
+  installMenus();
   el.classList.add("nv-knobs");
   let rows = {};
 

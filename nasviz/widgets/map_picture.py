@@ -1,4 +1,4 @@
-"""What a still picture of the map must show: the map's columns through its filters, in numpy."""
+"""What a still picture of the map must show: its candidates, their front and its marks."""
 
 from __future__ import annotations
 
@@ -16,28 +16,6 @@ Columns = Mapping[str, NDArray[Any]]
 
 # As on the page: the worst hundredth of the quality doesn't stretch the axis.
 _SHOWN = 0.99
-
-
-def passing(
-    columns: Columns,
-    ranges: Mapping[str, Sequence[float]],
-    limits: Mapping[str, float],
-    choices: Mapping[str, Sequence[int]],
-) -> NDArray[np.bool_]:
-    """Return which candidates pass every filter, shape (n,); float32 decides, as on the page."""
-    n = len(next(iter(columns.values()))) if columns else 0
-    kept = np.ones(n, dtype=bool)
-    for name, (low, high) in ranges.items():
-        if name in columns:
-            values = columns[name].astype(np.float32)
-            kept &= (values >= np.float32(low)) & (values <= np.float32(high))
-    for name, most in limits.items():
-        if name in columns:
-            kept &= columns[name].astype(np.float32) <= np.float32(most)
-    for name, codes in choices.items():
-        if name in columns:
-            kept &= np.isin(columns[name], list(codes))
-    return kept
 
 
 def map_still(

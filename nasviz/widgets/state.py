@@ -7,7 +7,7 @@ slider, a cell, the thread that follows the study): `lock` keeps compound change
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -172,10 +172,6 @@ class ExplorerState(traitlets.HasTraits):
         with self.lock:
             others = tuple(each for each in self.pinned if each != candidate)
             self.pinned = others if candidate in self.pinned else (*others, candidate)
-
-    def set_pinned(self, candidates: Sequence[Candidate]) -> None:
-        """Replace the pinned candidates; each counts once."""
-        self.pinned = tuple(dict.fromkeys(candidates))
 
 
 def checked_limits(given: Mapping[str, Any]) -> dict[str, float]:

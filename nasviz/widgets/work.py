@@ -30,6 +30,7 @@ from nasviz.widgets.state import ExplorerState
 from nasviz.widgets.study_link import StudyLink
 
 GENERATE_S = 120.0
+DRAWN_S = 60.0
 DISPLAYED_S = 0.5  # the longest that work waits for the explorer to be on the page
 
 
@@ -39,6 +40,7 @@ class Work:
     def __init__(self, state: ExplorerState, study: Study | str | os.PathLike[str] | None) -> None:
         self.state = state
         self.displayed = threading.Event()
+        self._drawn = threading.Event()
         self._link = StudyLink(state, study)
         self._searching = Searching(state, self._link)
         self._refining = LatestJob("nasviz-refine", self._failed)
@@ -57,6 +59,13 @@ class Work:
     def once_displayed(self, job: Callable[[], None]) -> None:
         """Have `job` run when the map has its sample; before `start`."""
         self._later.append(job)
+
+    def wait_for_sample(self) -> None:
+        """Return once the first candidates are drawn; raises `RunError` if that takes too long."""
+        if not self._drawn.wait(DRAWN_S):
+            raise RunError(
+                f"no candidates after {DRAWN_S:g} s: {self.state.problem or 'try again'}"
+            )
 
     def close(self) -> None:
         """Stop following and refining; trials and workers go on."""
@@ -84,6 +93,7 @@ class Work:
         with state.lock:
             state.prior = expectation(state.plan, ())
         self._draw()
+        self._drawn.set()
         if state.selection is None:
             state.select(first_pick(state.sample))
         for job in self._later:

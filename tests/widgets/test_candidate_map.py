@@ -10,8 +10,8 @@ import pytest
 
 from nasviz.errors import InputError
 from nasviz.widgets.candidate_map import CandidateMap
+from nasviz.widgets.filters import Filters, passing
 from nasviz.widgets.map_columns import MapColumn, Mark, wire_column
-from nasviz.widgets.map_picture import passing
 from nasviz.widgets.still_output import still_html
 
 N = 997
@@ -60,7 +60,7 @@ def test_only_columns_that_changed_are_sent_again(
 
 def test_columns_of_other_lengths_are_refused(shown: CandidateMap) -> None:
     with pytest.raises(InputError, match=r"'x' has shape \(7,\); this sample has 997"):
-        shown.set_column(MapColumn("x", np.ones(7), "x", "cost"))
+        shown.set_sample([*columns(), MapColumn("x", np.ones(7), "x", "cost")])
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,6 @@ def test_limits_and_choices_have_linkable_traits_too(shown: CandidateMap) -> Non
     assert shown.limits == {}
 
 
-def test_a_stepped_slider_speaks_of_places(shown: CandidateMap) -> None:
-    trait = shown.add_steps("n_layers", [1, 2, 4, 8])
-    setattr(shown, trait, [1, 2])
-    assert shown.ranges == {"n_layers": (2.0, 4.0)}
-
-
 def test_unknown_columns_are_named_with_the_nearest(shown: CandidateMap) -> None:
     with pytest.raises(InputError, match="did you mean 'seconds'"):
         shown.x = "second"
@@ -118,7 +112,7 @@ def test_a_lasso_brings_rows_and_marks(shown: CandidateMap) -> None:
     shown._receive(shown, {"type": "lasso", "marks": ["trial-3"]}, [memoryview(rows)])
     assert shown.lassoed == ["trial-3", 5, 7]
     assert heard == [["trial-3", 5, 7]]
-    shown.clear_lasso()
+    shown._receive(shown, {"type": "lasso", "marks": []}, [memoryview(b"")])
     assert heard[-1] == []
 
 
@@ -132,9 +126,9 @@ def test_a_tap_on_the_selected_candidate_is_heard_again(shown: CandidateMap) -> 
 
 def test_filters_count_their_ends_in_as_float32() -> None:
     values = {"rate": np.array([0.1, 0.3, 0.7], np.float32)}
-    assert passing(values, {"rate": (0.1, 0.3)}, {}, {}).tolist() == [True, True, False]
-    assert passing(values, {}, {"rate": 0.3}, {}).tolist() == [True, True, False]
-    assert passing({"kind": np.array([0, 1, 2])}, {}, {}, {"kind": [2]}).tolist() == [
+    assert passing(values, Filters({"rate": (0.1, 0.3)})).tolist() == [True, True, False]
+    assert passing(values, Filters(limits={"rate": 0.3})).tolist() == [True, True, False]
+    assert passing({"kind": np.array([0, 1, 2])}, Filters(choices={"kind": [2]})).tolist() == [
         False, False, True,
     ]  # fmt: skip
 

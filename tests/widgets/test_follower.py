@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +13,8 @@ import pytest
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.search_space import SearchSpace
-from nasviz.study import queue
-from nasviz.study.study import Study
+from nasviz.study import queue, workers
+from nasviz.study.study import LOOK_FOR_DEAD_S, Study
 from nasviz.study.workers import Worker
 from nasviz.widgets.follower import Follower, worker_state
 from nasviz.widgets.state import ExplorerState
@@ -111,3 +114,24 @@ def worker(state: str, number: int = 1) -> Worker:
 )
 def test_the_headers_word_follows_from_the_workers(states: list[str], word: str) -> None:
     assert worker_state([worker(state) for state in states]) == word
+
+
+def test_a_dead_workers_trial_is_seen_waiting_although_no_one_else_looks(
+    follower: Follower, study: Study
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    number = study.database.write(
+        lambda connection: workers.register(connection, study.id, ended.pid, study.home / "log")
+    )
+    study.add(SIZES)
+    queue.claim(study, worker=number)
+    follower.look()
+    ended.communicate(b"\n")
+    # The read just made looked for dead workers: the next ones skip it for a while.
+    follower.look()
+    assert follower.state.study.worker == "lost"
+    assert [trial.state for trial in follower.state.study.trials] == ["running"]
+    time.sleep(LOOK_FOR_DEAD_S)
+    follower.look()
+    assert [trial.state for trial in follower.state.study.trials] == ["waiting"]
+    assert follower.state.study.unserved

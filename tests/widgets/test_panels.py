@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from xml.etree import ElementTree
 
+import ipywidgets
 import pytest
 
 from nasviz.cost.estimate import estimate
@@ -291,12 +293,12 @@ def test_a_target_that_is_no_number_is_said_under_its_row(state: ExplorerState) 
 # ---- header
 
 
-def no_switch(_url: str, _name: str | None) -> None:
-    pass
+def made_header(state: ExplorerState, calibrate: Callable[[], None] = lambda: None) -> Header:
+    return Header(state, calibrate, switch=lambda _url, _name: None, export=ipywidgets.HTML())
 
 
 def test_a_wrong_workload_is_said_under_its_row_and_changes_nothing(state: ExplorerState) -> None:
-    header = Header(state, calibrate=lambda: None, switch=no_switch)
+    header = made_header(state)
     header.workload.values = {**header.workload.values, "batch": -2}
     assert "batch=-2" in header.workload.errors["batch"]
     assert state.workload == Workload()
@@ -307,7 +309,7 @@ def test_a_wrong_workload_is_said_under_its_row_and_changes_nothing(state: Explo
 
 def test_choosing_to_measure_calls_calibrate_and_keeps_the_device(state: ExplorerState) -> None:
     asked: list[bool] = []
-    header = Header(state, calibrate=lambda: asked.append(True), switch=no_switch)
+    header = made_header(state, calibrate=lambda: asked.append(True))
     header.hardware.values = {"hardware": "calibrate"}
     assert asked == [True]
     assert header.hardware.values == {"hardware": "laptop-cpu"}

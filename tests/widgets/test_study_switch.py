@@ -19,6 +19,7 @@ from nasviz.study.study import Study
 from nasviz.widgets.explorer import Explorer
 from nasviz.widgets.panels.study_panel import offers, study_label
 from nasviz.widgets.state import StudySnapshot
+from nasviz.widgets.study_menu import StudyMenu
 
 
 def sizes(n_layers: int) -> Candidate:
@@ -33,9 +34,8 @@ def filled(path: Path, n_trials: int, bits: float, name: str = "nasviz") -> str:
         queue.claim(study, worker=0)
         study.report(number, [{"step": step, "n_steps": 3, "tokens": step, "loss": 5.0 - step}
                               for step in (1, 2, 3)])  # fmt: skip
-        queue.complete(
-            study, number, {"bits_per_byte": bits, "tokens": 1_000, "accuracy": 0.3, "seconds": 2.0}
-        )
+        result = {"bits_per_byte": bits, "search_bits_per_byte": bits, "tokens": 1_000}
+        queue.complete(study, number, {**result, "accuracy": 0.3, "seconds": 2.0})
     study.close()
     return str(path)
 
@@ -57,6 +57,11 @@ def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def menu_of(explorer: Explorer) -> StudyMenu:
+    (menu,) = (each for each in explorer.view.children[1].children if isinstance(each, StudyMenu))
+    return menu
 
 
 def trial_marks(explorer: Explorer) -> dict[str, float]:
@@ -106,7 +111,7 @@ def test_what_is_no_study_is_said_in_the_menu_and_nothing_changes(
     with sqlite3.connect(kitchen) as connection:
         connection.execute("CREATE TABLE recipes (title TEXT)")
     before = {path: digest(path) for path in (notes, kitchen, tmp_path / "one.db")}
-    menu = explorer.view.children[1].children[1]
+    menu = menu_of(explorer)
     shown = explorer.state.study
     for wrong, said in (
         (str(notes), "is not a study"),
@@ -133,7 +138,7 @@ def test_the_menu_lists_the_folders_studies_and_opens_one_by_a_press(
     filled(tmp_path / "two.db", 2, 2.1)
     filled(tmp_path / "two.db", 1, 2.5, name="poems")
     (tmp_path / "notes.db").write_text("no database")
-    menu = explorer.view.children[1].children[1]
+    menu = menu_of(explorer)
     menu._receive(menu, {"type": "look"}, [])
     listed = [(each["label"], each["note"], each["current"]) for each in menu.found]
     assert listed == [

@@ -1,6 +1,7 @@
 // The map: the kernel sends columns once, and everything that moves is computed here.
 
 import { loadBokeh, markKernelGone } from "./bokeh_loader.js";
+import { mapPicture } from "./map_picture.js";
 import { MapView } from "./map_view.js";
 import { Sample } from "./sample.js";
 
@@ -10,12 +11,13 @@ export default function candidateMap() {
 
   return {
     initialize({ model }) {
-      model.on("msg:custom", (content) => {
-        if (content.type === "forget lasso") {
-          shared.lasso = null;
-          for (const view of shared.views) view.schedule();
-        } else if (content.type === "reset") {
-          for (const view of shared.views) view.reset();
+      model.on("msg:custom", async (content) => {
+        if (content.type !== "picture") return;
+        for (const view of shared.views) {
+          if (!view.painted) continue; // hidden, or not drawn yet
+          const picture = await mapPicture(view);
+          model.send({ type: "picture" }, undefined, [await picture.arrayBuffer()]);
+          return;
         }
       });
     },

@@ -102,6 +102,7 @@ export class MapChrome {
     }
     const { left, total, shown } = counts;
     const all = left === total ? groupDigits(total) : `${groupDigits(left)} of ${groupDigits(total)}`;
+    this.legendShown = { items, scale, count: all };
     const away = shown < left ? `, ${groupDigits(left - shown)} out of sight` : "";
     parts.push(element("span", { class: "nasviz-map-count" }, element("b", {}, all),
       ` candidates${away}`));

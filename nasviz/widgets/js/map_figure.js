@@ -86,6 +86,11 @@ export class MapFigure {
     paintSoon(this.view);
   }
 
+  // What is painted now, as a canvas of the screen's own density.
+  canvas() {
+    return this.view.export("png", true).canvas;
+  }
+
   // The plotting area in pixels, from the figure's own left top corner.
   get frame() {
     const { left, top, width, height } = this.view.frame.bbox;

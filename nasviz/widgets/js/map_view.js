@@ -7,6 +7,7 @@ import { followGestures, insidePath } from "./gestures.js";
 import { MapChrome } from "./map_chrome.js";
 import { MapFigure } from "./map_figure.js";
 import { describeMark, describeRow, frontOfMarks, markPositions, nearestPoint, neighbour, rowsInside } from "./map_points.js";
+import { mapPicture } from "./map_picture.js";
 import { readTheme, watchTheme } from "./theme.js";
 
 const CELL = 4; // pixels a density cell is wide
@@ -29,6 +30,8 @@ export class MapView {
     this.area.style.height = model.get("height");
     this.changed = () => this.schedule();
     model.on("change", this.changed);
+    this.pictured = (take) => this.painted && take(mapPicture(this));
+    model.on("nasviz:picture", this.pictured); // asked by the header's export menu
     this.unwatch = watchTheme(this.area, (theme) => {
       this.figure?.dress(theme);
       this.theme = theme;
@@ -68,6 +71,7 @@ export class MapView {
     cancelAnimationFrame(this.frameAsked);
     clearTimeout(this.reporting);
     this.model.off("change", this.changed);
+    this.model.off("nasviz:picture", this.pictured);
     this.unwatch();
     this.letGo();
     this.sizes.disconnect();

@@ -58,7 +58,6 @@ export class Sample {
     for (const name of this.columns.keys()) {
       changed = this.filter(`range_${name}`, name, model.get(`range_${name}`), rangeTest) || changed;
       changed = this.filter(`limit_${name}`, name, model.get(`limit_${name}`), limitTest) || changed;
-      changed = this.filter(`index_${name}`, name, stepped(model, name), rangeTest) || changed;
       changed = this.filter(`choice_${name}`, name, model.get(`choice_${name}`), choiceTest) || changed;
     }
     if (changed) this.revision++;
@@ -74,7 +73,7 @@ export class Sample {
   }
 
   dropFiltersOf(name) {
-    for (const kind of ["range", "limit", "index", "choice"]) {
+    for (const kind of ["range", "limit", "choice"]) {
       this.replaceFilter(`${kind}_${name}`, null);
     }
   }
@@ -197,11 +196,4 @@ function choiceTest(values, codes) {
   const fails = new Uint8Array(values.length);
   for (let i = 0; i < fails.length; i++) fails[i] = allowed[values[i]] ? 0 : 1;
   return fails;
-}
-
-// A slider over a list of values speaks of places in that list.
-function stepped(model, name) {
-  const places = model.get(`index_${name}`);
-  const steps = model.get(`steps_${name}`);
-  return places && steps ? [steps[places[0]], steps[places[1]]] : null;
 }

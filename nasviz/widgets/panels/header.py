@@ -53,7 +53,7 @@ class Header:
     """The line on top.
 
     `calibrate` is called when this machine is to be measured, `switch` with the address and name of
-    another study.
+    another study; `export` is the menu of files to take away.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Header:
         state: ExplorerState,
         calibrate: Callable[[], None],
         switch: Callable[[str, str | None], None],
+        export: ipywidgets.Widget,
     ) -> None:
         self.state = state
         self._calibrate = calibrate
@@ -86,6 +87,7 @@ class Header:
                 space,
                 self.hardware,
                 self.workload,
+                export,
                 self.copy,
                 guide,
             ]

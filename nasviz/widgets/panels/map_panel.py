@@ -11,21 +11,19 @@ import numpy as np
 from nasviz.cost.columns import COST_COLUMNS, cost_columns
 from nasviz.space import presets
 from nasviz.space.candidate import Candidate
-from nasviz.space.points import points_of
 from nasviz.space.table import CandidateTable
 from nasviz.study.trial import Trial
 from nasviz.widgets.candidate_map import CandidateMap
 from nasviz.widgets.html import Html, table, tag, text
 from nasviz.widgets.knobs import Forward, Knobs
-from nasviz.widgets.labels import short_label
-from nasviz.widgets.map_columns import Better, MapColumn, Mark
+from nasviz.widgets.map_columns import Mark
 from nasviz.widgets.panels.limits_panel import LIMITED
 from nasviz.widgets.quantities import quantity
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.sample import Sample
+from nasviz.widgets.sample_columns import QUALITY, map_columns
 from nasviz.widgets.state import ExplorerState
 
-QUALITY = "bits_per_byte"
 FIRST_COST = "time_per_output_token_s"
 TRIAL, PINNED, PRESET = "trial-", "pinned-", "preset-"
 
@@ -91,7 +89,7 @@ class MapPanel:
     def _show_sample(self) -> None:
         sample = self.state.sample
         with self.map.hold_sync():
-            self.map.set_sample(map_columns(sample, self.state))
+            self.map.set_sample(map_columns(sample, self.state.space))
             # Rows mean other candidates now: the selection is drawn by itself.
             self.map.selection = [each for each in self.map.selection if isinstance(each, str)]
         self._known = landmarks(sample)
@@ -215,44 +213,6 @@ def front_table(sample: Sample, rows: Sequence[int], cost: str) -> Html:
 
 def _values(dimension: Any) -> list[Any]:
     return list(dimension.choices)
-
-
-def map_columns(sample: Sample, state: ExplorerState) -> list[MapColumn]:
-    """Return the columns of the map: dimensions, costs and the quality that is expected."""
-    columns: list[MapColumn] = []
-    points = points_of(state.space, sample.table)
-    for dimension in state.space.dimensions:
-        field = dimension.field
-        columns.append(
-            MapColumn(
-                field.name,
-                points[field.name],
-                short_label(field),
-                "dimension",
-                log=field.name not in ("n_layers", "n_heads", "ff_ratio"),
-                choices=field.choices,
-                help=field.help,
-            )
-        )
-    for name, values in sample.costs.items():
-        column = COST_COLUMNS[name]
-        better: Better = "high" if column.better == "high" else "low"
-        columns.append(
-            MapColumn(
-                name, values, column.label, "cost", column.unit, better, log=True, help=column.help
-            )
-        )
-    columns.append(
-        MapColumn(
-            QUALITY,
-            sample.bits_per_byte,
-            "Bits per byte",
-            "quality",
-            note=sample.quality_label,
-            help="Bits needed to write down a byte of held-out text; lower is better.",
-        )
-    )
-    return columns
 
 
 def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:

@@ -44,11 +44,16 @@ class SpacePanel:
         self.knobs.on_values(self._narrow)
         state.observe(self._show_ranges, names="ranges")
         state.observe(lambda _change: self._show_count(), names=["count", "ranges"])
+        state.observe(lambda _change: self._show_reset(), names=["ranges", "limits", "target"])
         self._show_count()
+        self._show_reset()
 
     def _narrow(self, values: dict[str, Any]) -> None:
         if values != self.state.ranges:
             self.state.ranges = values
+
+    def _show_reset(self) -> None:
+        self.reset.disabled = not self.state.is_narrowed()
 
     def _show_ranges(self, change: Any) -> None:
         if self.knobs.values != change.new:
