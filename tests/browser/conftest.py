@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,9 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture
-def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
-    """Return a function that opens a notebook with the given cells in a page of its own."""
+@contextmanager
+def notebooks(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Yield a function that opens a notebook with the given cells in a page of its own."""
     opened: list[Notebook] = []
 
     def open_one(*cells: str, width: int = 1300, height: int = 1000) -> Notebook:
@@ -45,6 +46,20 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
     for notebook in opened:
         notebook.page.context.close()
         notebook.close()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Return a function that opens a notebook, which closes when the test ends."""
+    with notebooks(lab, browser) as open_one:
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+def open_for_all(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+    """Return a function that opens a notebook for all tests of a file."""
+    with notebooks(lab, browser) as open_one:
+        yield open_one
 
 
 @pytest.fixture(scope="session")

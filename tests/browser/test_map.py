@@ -1,60 +1,52 @@
-"""The map in a real JupyterLab: it paints, filters, picks, follows the theme, and stays."""
+"""The map in a real JupyterLab: it paints, filters, picks, and follows the theme."""
 
 from __future__ import annotations
 
-import json
-import math
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from explorer_page import Open
 from lab import SECOND, Notebook
+from map_page import AREA, left_in_map, open_map, place
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SAMPLE = (Path(__file__).parent / "map_sample.py").read_text(encoding="utf-8")
-SLIDER = """
-import ipywidgets
-slider = ipywidgets.IntRangeSlider(value=(1, 16), min=1, max=16)
-link = ipywidgets.jslink((slider, "value"), (m, m.add_range("n_layers", 1, 16)))
-display(slider)
-"""
-AREA = ".nasviz-map-area"
-READY = f"{AREA}[data-state='ready'][data-paints]"
-COUNT = ".nasviz-map-count"
+
+@pytest.fixture(scope="module")
+def shared(open_for_all: Open) -> Notebook:
+    """The notebook that the claims about one map share; the next fixture resets it for each."""
+    return open_map(open_for_all)
 
 
-def open_map(open_notebook: Callable[..., Notebook], *more: str, width: int = 1300) -> Notebook:
-    notebook = open_notebook(SAMPLE, "m", *more, width=width)
-    notebook.run_all()
-    notebook.page.wait_for_selector(READY, timeout=30 * SECOND)
-    notebook.page.locator(AREA).first.scroll_into_view_if_needed()
-    notebook.eventually("m.counts.get('total')", 20_000)
-    return notebook
-
-
-def place(page: Page, x: float, y: float, x_log: bool = True) -> tuple[float, float]:
-    """Return where on the page the data's point (x, y) lies on the first map."""
-    area = page.locator(AREA).first
-    left, top, width, height = json.loads(area.get_attribute("data-frame") or "[]")
-    x0, x1, y0, y1 = json.loads(area.get_attribute("data-view") or "[]")
-    box = area.bounding_box()
-    assert box is not None
-    across = math.log10(x) if x_log else x
-    return (
-        box["x"] + left + (across - x0) / (x1 - x0) * width,
-        box["y"] + top + (y1 - y) / (y1 - y0) * height,
+@pytest.fixture
+def notebook(shared: Notebook) -> Notebook:
+    """A notebook with a map that shows everything and has nothing picked."""
+    shared.execute(
+        "m.ranges = m.limits = m.choices = {}; m.selection = []\n"
+        "m.x, m.y, m.colour = 'seconds', 'bits_per_byte', 'density'; m.x_log = True"
     )
+    shared.page.get_by_role("button", name="reset").click()
+    shared.page.mouse.move(0, 0)
+    shared.eventually("[m.counts['left'], m.viewport]", [20_000, []])
+    expect(shared.page.locator(f"{AREA}[data-selected='[]']")).to_have_count(1)
+    return shared
 
 
-def left_in_map(page: Page) -> int:
-    text = page.locator(f"{COUNT} b").first.inner_text()
-    return int(text.split(" of ")[0].replace(",", ""))
+@pytest.fixture
+def page(notebook: Notebook) -> Page:
+    return notebook.page
+
+
+def costliest(notebook: Notebook) -> tuple[int, float, float]:
+    """Return the row of the slowest candidate, alone on the map's right, and its place there."""
+    row = notebook.evaluate("int(numbers['seconds'].argmax())")
+    x, y = notebook.evaluate(f"[float(numbers[k][{row}]) for k in ('seconds', 'bits_per_byte')]")
+    return row, x, y
 
 
 def darkness(path: Path, at: tuple[float, float]) -> float:
@@ -65,14 +57,10 @@ def darkness(path: Path, at: tuple[float, float]) -> float:
     return 1 - sum(pixel) / 765
 
 
-def test_the_map_paints_filters_picks_and_leaves_its_picture(
-    open_notebook: Callable[..., Notebook], screenshots: Path, tmp_path: Path
+def test_ranges_limits_and_choices_written_in_python_filter_the_map(
+    notebook: Notebook, page: Page, screenshots: Path
 ) -> None:
-    notebook = open_map(open_notebook)
-    page = notebook.page
     page.screenshot(path=screenshots / "map-light-1300.png")
-
-    # a filter written in Python
     expected = notebook.evaluate(
         "int(((numbers['n_layers'] >= 3) & (numbers['n_layers'] <= 5)).sum())"
     )
@@ -85,10 +73,9 @@ def test_the_map_paints_filters_picks_and_leaves_its_picture(
         " & (numbers['weights'] <= 5e6) & (numbers['mlp'] != 1)).sum())"
     )
     notebook.eventually("m.counts['left']", notebook.evaluate(kept))
-    notebook.execute("m.ranges = m.limits = m.choices = {}")
-    notebook.eventually("m.counts['left']", 20_000)
 
-    # the front found on the page is numpy's
+
+def test_the_front_found_on_the_page_is_numpys(notebook: Notebook) -> None:
     front = notebook.evaluate(
         "(lambda p: sorted(int(i) for i in p.front(__import__('numpy').column_stack("
         "[numbers['seconds'].astype('f4'), numbers['bits_per_byte'].astype('f4')]))))"
@@ -96,31 +83,44 @@ def test_the_map_paints_filters_picks_and_leaves_its_picture(
     )
     notebook.eventually("sorted(m.front)", front)
 
-    # a tap on a trained trial, and on the cloud
+
+def test_a_tap_picks_a_trained_trial_or_a_candidate_of_the_cloud(
+    notebook: Notebook, page: Page
+) -> None:
+    taps = notebook.evaluate("m.tap_revision")
     page.mouse.click(*place(page, 2e-3, 2.6))
     notebook.eventually("m.selection", ["trial-2"])
-    row = notebook.evaluate("int(numbers['seconds'].argmax())")
-    x, y = notebook.evaluate(f"[float(numbers[k][{row}]) for k in ('seconds', 'bits_per_byte')]")
+    row, x, y = costliest(notebook)
     page.mouse.click(*place(page, x, y))
     notebook.eventually("m.selection", [row])
-    assert notebook.evaluate("m.tap_revision") == 2
+    assert notebook.evaluate("m.tap_revision") == taps + 2
     expect(page.locator(f"{AREA}[data-selected='[{row}]']")).to_have_count(1)
 
-    # hovering names the candidate; foreign text stays text
+
+def test_hovering_names_a_mark_and_foreign_text_stays_text(
+    notebook: Notebook, page: Page, screenshots: Path
+) -> None:
     page.mouse.move(*place(page, 1.5e-3, 2.45))
-    tip = page.locator(".nasviz-map-tip").first
-    expect(tip).to_contain_text("<img src=x")
+    expect(page.locator(".nasviz-map-tip")).to_contain_text("<img src=x")
     notebook.eventually("m.hovered", "preset-a")
     page.screenshot(path=screenshots / "map-tooltip.png")
     assert page.title() != "1"
 
-    # arrow keys walk from candidate to candidate
-    page.keyboard.press("ArrowLeft")
-    notebook.eventually("m.tap_revision", 3)
-    assert notebook.evaluate("m.selection") != [row]
-    expect(page.locator(".nasviz-map-live").first).to_contain_text("Selected")
 
-    # a lasso around a rectangle of the data
+def test_arrow_keys_walk_from_candidate_to_candidate(notebook: Notebook, page: Page) -> None:
+    row, x, y = costliest(notebook)
+    page.mouse.click(*place(page, x, y))
+    notebook.eventually("m.selection", [row])
+    taps = notebook.evaluate("m.tap_revision")
+    page.keyboard.press("ArrowLeft")
+    notebook.eventually("m.tap_revision", taps + 1)
+    assert notebook.evaluate("m.selection") != [row]
+    expect(page.locator(".nasviz-map-live")).to_contain_text("Selected")
+
+
+def test_a_lasso_picks_what_lies_inside_until_escape(
+    notebook: Notebook, page: Page, screenshots: Path
+) -> None:
     corners = [(1e-3, 3.0), (4e-3, 3.0), (4e-3, 2.2), (1e-3, 2.2)]
     points = [place(page, *corner) for corner in corners]
     page.keyboard.down("Shift")
@@ -142,18 +142,24 @@ def test_the_map_paints_filters_picks_and_leaves_its_picture(
     page.keyboard.press("Escape")
     notebook.eventually("m.lassoed", [])
 
-    # axes and colour are chosen on the page
+
+def test_axes_and_colour_are_chosen_on_the_page(
+    notebook: Notebook, page: Page, screenshots: Path
+) -> None:
     page.get_by_role("button", name="log x").click()
     notebook.eventually("m.x_log", False)
     page.get_by_label("colour").select_option("n_layers")
     notebook.eventually("m.colour", "n_layers")
-    expect(page.locator(".nasviz-map-legend").first).to_contain_text("Layers, mean")
+    expect(page.locator(".nasviz-map-legend")).to_contain_text("Layers, mean")
     page.get_by_role("button", name="log x").click()
     page.get_by_label("cost").select_option("weights")
     notebook.eventually("m.x", "weights")
     page.screenshot(path=screenshots / "map-colour.png")
 
-    # zoom with Ctrl + wheel; double-click shows everything again
+
+def test_the_wheel_zooms_and_a_double_click_shows_everything_again(
+    notebook: Notebook, page: Page
+) -> None:
     whole = page.locator(AREA).get_attribute("data-view")
     box = page.locator(AREA).bounding_box()
     assert box is not None
@@ -167,16 +173,24 @@ def test_the_map_paints_filters_picks_and_leaves_its_picture(
     notebook.eventually("m.viewport", [])
     assert page.locator(AREA).get_attribute("data-view") == whole
 
-    # dark, live
+
+def test_the_map_follows_a_change_to_the_dark_theme(
+    notebook: Notebook, page: Page, screenshots: Path
+) -> None:
+    box = page.locator(AREA).bounding_box()
+    assert box is not None
     notebook.theme("dark")
-    time.sleep(0.6)
+    page.wait_for_timeout(600)
     shot = screenshots / "map-dark-1300.png"
     page.screenshot(path=shot)
-    assert darkness(shot, (box["x"] + box["width"] - 40, box["y"] + 40)) > 0.8
     notebook.theme("light")
+    assert darkness(shot, (box["x"] + box["width"] - 40, box["y"] + 40)) > 0.8
 
-    # the saved notebook holds the picture: exported to HTML, and opened where no kernel is
-    time.sleep(2.5)
+
+def test_the_saved_notebook_holds_the_maps_picture(
+    notebook: Notebook, page: Page, screenshots: Path, tmp_path: Path
+) -> None:
+    page.wait_for_timeout(2.5 * SECOND)  # the picture is drawn when the map is at rest
     saved = notebook.save()
     assert not notebook.errors
     subprocess.run(
@@ -184,95 +198,17 @@ def test_the_map_paints_filters_picks_and_leaves_its_picture(
         check=True,
         capture_output=True,
     )
-    page.goto((tmp_path / f"{saved.stem}.html").as_uri())
-    picture = page.locator(".nasviz-still img")
+    exported = page.context.new_page()
+    exported.goto((tmp_path / f"{saved.stem}.html").as_uri())
+    picture = exported.locator(".nasviz-still img")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") == 800
-    page.screenshot(path=screenshots / "map-exported.png")
-    notebook.close()
-    notebook.open()
-    expect(page.locator(".nasviz-still img")).to_be_visible()
+    exported.screenshot(path=screenshots / "map-exported.png")
 
-
-def test_sliders_filter_while_the_kernel_is_busy(open_notebook: Callable[..., Notebook]) -> None:
-    notebook = open_map(open_notebook, SLIDER)
-    page = notebook.page
-    handle = page.locator(".noUi-handle-upper")
-    handle.focus()
-    notebook.kernel()
-    started = time.monotonic()
-    notebook.execute("import time; time.sleep(6)", wait=False)
-    time.sleep(0.5)
-    before = left_in_map(page)
-    for _ in range(8):
-        page.keyboard.press("ArrowLeft")
-    page.wait_for_function(
-        f"before => !document.querySelector('{COUNT} b').textContent.startsWith(before)",
-        arg=f"{before:,}",
-        timeout=4 * SECOND,
-    )
-    assert time.monotonic() - started < 5
-    expected = notebook.evaluate("int((numbers['n_layers'] <= 8).sum())")
-    assert time.monotonic() - started > 5.5  # the kernel answers only now
-    assert left_in_map(page) == expected
-    notebook.eventually("[int(end) for end in m.ranges['n_layers']]", [1, 8])
-    notebook.eventually("m.counts['left']", expected)
-
-
-def test_reload_second_view_and_restart_keep_the_map(
-    open_notebook: Callable[..., Notebook], screenshots: Path
-) -> None:
-    notebook = open_map(open_notebook, "m")
-    page = notebook.page
-    expect(page.locator(READY)).to_have_count(2)
-    first, second = page.locator(AREA).nth(0), page.locator(AREA).nth(1)
-
-    # one widget, two views: a pick in one shows in both, a zoom in its own only
-    page.mouse.click(*place(page, 2e-3, 2.6))
-    for view in (first, second):
-        expect(view).to_have_attribute("data-selected", '["trial-2"]')
-    page.get_by_role("button", name="+", exact=True).first.click()
-    notebook.eventually("len(m.viewport)", 4)
-    assert first.get_attribute("data-view") != second.get_attribute("data-view")
-
-    # what Python changed after the display is what a reloaded page shows
-    notebook.execute("m.ranges = {'n_layers': (3, 5)}; m.selection = [41]")
-    notebook.eventually("m.counts['left'] < 20_000", True)
-    left = notebook.evaluate("m.counts['left']")
-    view = first.get_attribute("data-view")
-    notebook.reload()
-    page.wait_for_selector(READY, timeout=30 * SECOND)
-    expect(first).to_have_attribute("data-selected", "[41]")
-    assert left_in_map(page) == left
-    shown, kept = (json.loads(each or "[]") for each in (first.get_attribute("data-view"), view))
-    assert shown == pytest.approx(kept, rel=1e-3)
-
-    # a restarted kernel: a banner, and a map that still moves
-    assert not page.locator(".nasviz-banner").first.is_visible()
-    page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
-    expect(page.locator(".nasviz-banner").first).to_be_visible(timeout=20 * SECOND)
-    before = first.get_attribute("data-view")
-    page.get_by_role("button", name="+", exact=True).first.click()
-    page.wait_for_timeout(400)
-    assert first.get_attribute("data-view") != before
-    page.screenshot(path=screenshots / "map-kernel-gone.png")
-    assert not notebook.errors
-
-
-@pytest.mark.parametrize("width", [1000, 1600])
-def test_the_map_is_usable_at_every_width(
-    open_notebook: Callable[..., Notebook], screenshots: Path, width: int
-) -> None:
-    notebook = open_map(open_notebook, width=width)
-    for theme in ("light", "dark"):
-        notebook.theme(theme)
-        time.sleep(0.6)
-        notebook.page.screenshot(path=screenshots / f"map-{theme}-{width}.png")
-    area = notebook.page.locator(".nasviz-map").bounding_box()
-    legend = notebook.page.locator(".nasviz-map-legend").bounding_box()
-    assert area is not None
-    assert legend is not None
-    assert legend["x"] + legend["width"] <= area["x"] + area["width"] + 1
-    notebook.theme("light")
+    # and in JupyterLab, where another kernel knows nothing of the map
+    shutil.copy(saved, saved.with_stem(f"{saved.stem}-copy"))
+    copy = Notebook(notebook.lab, exported, f"{saved.stem}-copy.ipynb")
+    copy.open()
+    expect(picture).to_be_visible()
+    exported.close()
+    copy.close()
