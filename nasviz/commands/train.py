@@ -21,6 +21,10 @@ the study at --study (default: sqlite:///nasviz.db, in the current folder), wher
 `nasviz export` and the explorer find it. A worker process trains it; it stays for 15 minutes, so
 that the next trial starts at once (NASVIZ_WORKER_IDLE_S sets the seconds). Ctrl-C cancels.
 
+Exit codes: 0 it was trained; 2 the input is wrong, and nothing was stored; 1 the trial failed or
+was cancelled, and is stored with its reason. A model that doesn't fit into the memory that is free
+now is a failed trial: the same input may well be trained on another machine.
+
 With --json each line of standard output is an object: {"event": "progress", …} while it trains,
 and last the result: bits_per_byte, perplexity, accuracy (of the test part), tokens, bytes, epochs,
 seconds, parameters, corpus_sha256, seed, trial, and more."""

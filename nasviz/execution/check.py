@@ -16,6 +16,20 @@ def check_corpus(corpus: str | os.PathLike[str]) -> None:
     open_corpus(corpus)
 
 
+def check_plan(plan: TrainingPlan) -> None:
+    """Raise `InputError` for a plan that asks more of this machine than it has.
+
+    Precisions that its device doesn't compute in, and more processes than it has devices. Torch,
+    which knows, loads only for a plan that names one of them.
+    """
+    if plan.precision in ("auto", "fp32") and plan.devices == 1:
+        return
+    from nasviz.training.engine import check_devices, settle_precision
+
+    check_devices(plan)
+    settle_precision(plan)
+
+
 def check_text(candidate: Candidate, corpus: str | os.PathLike[str]) -> None:
     """Raise `InputError` where the corpus is too short for the candidate's context.
 

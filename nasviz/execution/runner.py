@@ -20,6 +20,7 @@ from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
 from nasviz.evaluation.latency import measure
 from nasviz.evaluation.scoring import Score, score
+from nasviz.execution.memory import check_memory
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
 from nasviz.execution.samples import write_samples
@@ -94,10 +95,12 @@ def _train(
     architecture = trial.candidate.architecture
     corpus = _corpus(trial.corpus, _signature(trial.corpus))
     tokenized = tokenize(corpus, architecture.vocab_size)
+    plan = TrainingPlan.from_json(dict(trial.plan))
+    check_memory(trial.candidate, plan, tokenized.bytes_per_token())
     finish = _Finish(tokenized, directory)
     outcome = train_candidate(
         trial.candidate,
-        TrainingPlan.from_json(dict(trial.plan)),
+        plan,
         tokenized,
         directory=directory,
         report=reporter,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nasviz.errors import InputError
-from nasviz.execution.check import check_text, repetition
+from nasviz.execution.check import check_plan, check_text, repetition
 from nasviz.execution.follow import Row, follow
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
@@ -32,7 +32,8 @@ def train(
     comes back may have failed: `trial.state` and `trial.reason` say so. To train without waiting,
     `study.add(…)` and `ensure_worker(study)`.
 
-    Raises `InputError` for a corpus or a study that can't be used, before anything is stored.
+    Raises `InputError` for a plan, a corpus or a study that can't be used, before anything is
+    stored.
     Warns where a small text would be read so often that it is learnt by heart.
     """
     if not isinstance(candidate, Candidate | Architecture):
@@ -41,6 +42,7 @@ def train(
     plan = TrainingPlan() if plan is None else plan
     if not isinstance(plan, TrainingPlan):
         raise InputError(f"plan={plan!r} is no TrainingPlan; make one: TrainingPlan(tokens=…)")
+    check_plan(plan)
     check_text(whole, corpus)
     repeated = repetition(whole, plan, corpus)
     if repeated:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.workload import Workload
-from nasviz.execution.check import check_corpus
+from nasviz.execution.check import check_corpus, check_plan
 from nasviz.space.search_space import SearchSpace
 from nasviz.strategies import pareto
 from nasviz.strategies.objectives import values_of
@@ -115,6 +115,7 @@ def prepare_search(
         hardware or Hardware.default(),
         seed,
     )
+    check_plan(settings.plan)
     check_corpus(corpus)
     # The budget is checked before the study's file is made.
     SearchRun.check_budget(trials, seconds)

@@ -156,9 +156,10 @@ class Work:
             raise InputError("there is no candidate to train: pick one on the map")
 
         def job() -> None:
-            from nasviz.execution.check import check_corpus
+            from nasviz.execution.check import check_corpus, check_plan
             from nasviz.execution.worker import ensure_worker
 
+            check_plan(plan)
             study = self._link.study()
             if corpus not in self._checked:
                 check_corpus(corpus)

@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from nasviz import Architecture, Candidate, Study, TrainingPlan, train
+from nasviz import Architecture, Candidate, SearchSpace, Study, TrainingPlan, train
 from nasviz.cli import main
 from nasviz.errors import InputError
 from nasviz.execution.results import KEYS
+from nasviz.strategies.search import prepare_search
 
 Until = Callable[[Callable[[], object], str], None]
 NASVIZ = [sys.executable, "-m", "nasviz.cli"]
@@ -189,3 +192,23 @@ def test_a_corpus_shorter_than_the_context_is_refused_before_anything_is_stored(
     with pytest.raises(InputError, match="use a longer text, or a context up to"):
         train(Architecture(2, 22, 11, 256, 1_000_003), None, corpus, path)
     assert not os.path.exists(path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in fp16")
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "fp16"}, "precision='fp16' needs a GPU; use precision='auto'"),
+        ({"devices": 4096}, "devices=4096 is more than the cores of this machine serve"),
+    ],
+)
+def test_a_plan_that_this_machine_can_not_serve_is_refused_before_anything_is_stored(
+    tmp_path: Path, corpus: str, candidate: Candidate, settings: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "study.db"
+    plan = TrainingPlan(steps=1, batch_size=4096, **settings)
+    with pytest.raises(InputError, match=message):
+        train(candidate, plan, corpus, path)
+    with pytest.raises(InputError, match=message):
+        prepare_search(SearchSpace.laptop(), study=path, plan=plan, corpus=corpus, trials=1)
+    assert list(tmp_path.iterdir()) == []

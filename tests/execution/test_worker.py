@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -32,77 +32,112 @@ HUGE = Candidate(Architecture(1, 4096, 2, 256, 13, d_ff=8))
 SHORT = TrainingPlan(steps=20, batch_size=3, precision="fp32", seed=5)
 
 
-def test_a_worker_trains_pauses_resumes_cancels_and_outlives_failures(
-    study: Study, candidate: Candidate, corpus: str, until: Until, tmp_path: Path
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    """A study with a worker that all tests of this file share, since one takes seconds to load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IDLE_VARIABLE, "60")
+        study = Study.open(tmp_path_factory.mktemp("served") / "study.db")
+        ensure_worker(study)
+        yield study
+        stop_worker(study)
+        study.close()
+
+
+def test_a_complete_trial_has_a_result_a_curve_and_a_model(
+    served: Study, candidate: Candidate, corpus: str, until: Until
 ) -> None:
-    """One story, since a worker takes seconds to load."""
-    worker = ensure_worker(study)
-    first = study.add(candidate, SHORT, corpus)
-    until(lambda: study.trial(first.number).finished, "the first trial")
-    done = study.trial(first.number)
+    trial = served.add(candidate, SHORT, corpus)
+    until(lambda: served.trial(trial.number).finished, "the trial")
+    done = served.trial(trial.number)
     assert done.state == "complete", done.reason
     result = done.result
     assert json.loads(json.dumps(dict(result))) == dict(result)
-    assert result["tokens"] == 20 * 3 * 13
-    assert result["trial"] == first.number
-    assert result["seed"] == 5
+    assert (result["tokens"], result["trial"], result["seed"]) == (20 * 3 * 13, trial.number, 5)
     assert 0 < result["search_bits_per_byte"] < 9
     assert 0 < result["bits_per_byte"] < 9
     assert result["measured_time_per_output_token_s"] > 0
     assert {"torch", "deepspeed", "nasviz", "python"} <= set(result["versions"])
     assert len(result["corpus_sha256"]) == 64
-    assert load_checkpoint(study.directory(first.number)).architecture == candidate.architecture
-    assert (study.directory(first.number) / "tokenizer.json").is_file()
     assert all(sample["prompt"] for sample in result["samples"])
-    curve = study.curve(first.number)
-    assert curve["step"][-1] == 20
+    assert served.curve(trial.number)["step"][-1] == 20
+    folder = served.directory(trial.number)
+    assert load_checkpoint(folder).architecture == candidate.architecture
+    assert (folder / "tokenizer.json").is_file()
+
+
+def test_a_worker_leaves_the_cores_to_others(served: Study) -> None:
+    worker = living_worker(served)
+    assert worker is not None
     assert psutil.Process(worker.pid).nice() == 10
 
-    # Pause: the worker is free for another trial; resume: the step counter goes on.
-    second = study.add(candidate, LONG, corpus)
-    until(lambda: len(study.curve(second.number)["step"]), "the second trial's first step")
-    study.request(second.number, "pause")
-    until(lambda: study.trial(second.number).state == "paused", "the pause")
-    paused_at = study.curve(second.number)["step"][-1]
-    third = study.add(candidate, SHORT.with_(seed=6), corpus)
-    until(lambda: study.trial(third.number).state == "complete", "a trial during the pause")
-    study.request(second.number, "resume")
-    until(lambda: study.curve(second.number)["step"][-1] > paused_at, "steps after the pause")
-    steps = study.curve(second.number)["step"]
+
+def test_a_paused_trial_frees_its_worker_and_goes_on_from_its_step(
+    served: Study, candidate: Candidate, corpus: str, until: Until
+) -> None:
+    long = served.add(candidate, LONG, corpus).number
+    until(lambda: len(served.curve(long)["step"]), "the first step")
+    served.request(long, "pause")
+    until(lambda: served.trial(long).state == "paused", "the pause")
+    paused_at = served.curve(long)["step"][-1]
+    other = served.add(candidate, SHORT.with_(seed=6), corpus).number
+    until(lambda: served.trial(other).state == "complete", "a trial during the pause")
+
+    served.request(long, "resume")
+    until(lambda: served.curve(long)["step"][-1] > paused_at, "steps after the pause")
+    steps = served.curve(long)["step"]
     assert steps[0] == 1
     assert (steps[1:] > steps[:-1]).all()
+    served.request(long, "cancel")
+    until(lambda: served.trial(long).finished, "the cancellation")
 
-    # Cancel.
-    study.request(second.number, "cancel")
-    until(lambda: study.trial(second.number).finished, "the cancelled trial")
-    assert study.trial(second.number).state == "cancelled"
-    assert study.trial(second.number).reason == "cancelled by the user"
 
-    # Failures are results: a rate that diverges, a batch beyond any memory, a corpus that is gone.
+def test_a_trial_in_training_is_cancelled_when_it_is_asked_for(
+    served: Study, candidate: Candidate, corpus: str, until: Until
+) -> None:
+    trial = served.add(candidate, LONG, corpus).number
+    until(lambda: len(served.curve(trial)["step"]), "the first step")
+    served.request(trial, "cancel")
+    until(lambda: served.trial(trial).finished, "the cancelled trial")
+    assert served.trial(trial).state == "cancelled"
+    assert served.trial(trial).reason == "cancelled by the user"
+
+
+def test_failures_are_results_and_the_worker_goes_on(
+    served: Study, candidate: Candidate, corpus: str, until: Until, tmp_path: Path
+) -> None:
+    """A corpus that is gone, a rate that diverges, a batch beyond any memory; then a sound one."""
+    before = living_worker(served)
     gone = tmp_path / "gone.txt"
     gone.write_text(Path(corpus).read_text())
-    lost = study.add(candidate, SHORT, str(gone))
+    lost = served.add(candidate, SHORT, str(gone)).number
     gone.unlink()
-    wild = study.add(WILD, DIVERGING, corpus)
-    huge = study.add(HUGE, SHORT.with_(batch_size=1_000_000), corpus)
-    last = study.add(candidate, SHORT.with_(seed=7), corpus)
-    until(lambda: study.trial(last.number).finished, "the trial after the failures")
-    assert study.trial(last.number).state == "complete"
-    states = [study.trial(each.number).state for each in (lost, wild, huge)]
-    assert states == ["failed", "failed", "failed"]
-    assert "gone.txt" in study.trial(lost.number).reason
-    assert study.trial(wild.number).reason.startswith("not a number: the loss is not a number")
-    assert study.trial(huge.number).reason.startswith("out of memory: memory ran out; use a")
+    wild = served.add(WILD, DIVERGING, corpus).number
+    huge = served.add(HUGE, SHORT.with_(batch_size=1_000_000), corpus).number
+    last = served.add(candidate, SHORT.with_(seed=7), corpus).number
+    until(lambda: served.trial(last).finished, "the trial after the failures")
+    assert served.trial(last).state == "complete"
+    assert {served.trial(each).state for each in (lost, wild, huge)} == {"failed"}
+    assert "gone.txt" in served.trial(lost).reason
+    assert served.trial(wild).reason.startswith("not a number: the loss is not a number")
+    assert served.trial(huge).reason.startswith("out of memory: training needs ")
+    after = living_worker(served)
+    assert before is not None
+    assert after is not None
+    assert after.pid == before.pid
 
-    # All of it was one process, which leaves when it is asked to; its trial waits for the next.
-    assert [each.pid for each in study.workers()] == [worker.pid]
-    unfinished = study.add(candidate, LONG, corpus)
-    until(lambda: len(study.curve(unfinished.number)["step"]), "the last trial's first step")
+
+def test_a_worker_that_is_asked_to_leave_puts_its_trial_back(
+    study: Study, candidate: Candidate, corpus: str, until: Until
+) -> None:
+    worker = ensure_worker(study)
+    unfinished = study.add(candidate, LONG, corpus).number
+    until(lambda: len(study.curve(unfinished)["step"]), "the first step")
     stop_worker(study)
-    assert [each.state for each in study.workers()] == ["ended"]
+    assert [(each.pid, each.state) for each in study.workers()] == [(worker.pid, "ended")]
     assert living_worker(study) is None
-    assert study.trial(unfinished.number).state == "waiting"
-    assert (study.directory(unfinished.number) / "unfinished").is_dir()
+    assert study.trial(unfinished).state == "waiting"
+    assert (study.directory(unfinished) / "unfinished").is_dir()
 
 
 def test_a_killed_workers_trial_resumes_from_its_checkpoint(
