@@ -22,3 +22,5 @@ LABEL_SIZE = "12px"
 INK = "#1c2127"
 SOFT = "#5b6570"
 LINE = "#e3e6ea"
+PAGE = "#ffffff"
+CLOUD = "#5f9fcb"  # the middle of the density's scale

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import numpy as np
@@ -22,7 +22,9 @@ from nasviz.widgets.bokeh_source import shared_source
 from nasviz.widgets.esm import joined_module
 from nasviz.widgets.filters import Filters, passing
 from nasviz.widgets.map_columns import MapColumn, Mark, full_column, wire_column, wire_ids
-from nasviz.widgets.page_answer import PageAnswer
+
+if TYPE_CHECKING:
+    from nasviz.plots.map_still import MapStill
 
 _HERE = Path(__file__).parent
 MAP_CSS = (_HERE / "figure_view.css").read_text(encoding="utf-8") + (
@@ -30,7 +32,6 @@ MAP_CSS = (_HERE / "figure_view.css").read_text(encoding="utf-8") + (
 ).read_text(encoding="utf-8")
 
 CandidateId = int | str
-PNG_S = 15.0
 
 
 class CandidateMap(anywidget.AnyWidget):
@@ -87,7 +88,6 @@ class CandidateMap(anywidget.AnyWidget):
     def __init__(self, columns: Sequence[MapColumn] = (), **traits: Any) -> None:
         self._lock = threading.RLock()
         self._columns: dict[str, NDArray[Any]] = {}
-        self._asked: PageAnswer | None = None
         source = shared_source()
         filters = {kind: traits.pop(kind, {}) for kind in ("ranges", "limits", "choices")}
         super().__init__(_bokeh=source.model_id, _bokeh_version=source.version, **traits)
@@ -216,19 +216,19 @@ class CandidateMap(anywidget.AnyWidget):
         """What the sliders let pass now."""
         return Filters(dict(self.ranges), dict(self.limits), dict(self.choices))
 
-    def png(self, seconds: float = PNG_S) -> bytes:
-        """Return the map as a page paints it now, as PNG: the page is asked, and answers.
-
-        Raises `RunError` where no page answers within `seconds`: the map is on none, or this
-        kernel can't hear it before the cell ends.
-        """
-        answer = self._asked = PageAnswer()
-        self.send({"type": "picture"})
-        return answer.wait(seconds)
-
-    def still(self, width: int = 800, height: int = 520) -> str:
+    def still(self) -> str:
         """Return the map as it is now as SVG text: filters, axes, marks, selection."""
         from nasviz.plots.map_still import draw_map_still
+
+        return draw_map_still(self._still_record())
+
+    def png(self) -> bytes:
+        """Return the same picture as a PNG file."""
+        from nasviz.plots.map_still import draw_map_png
+
+        return draw_map_png(self._still_record())
+
+    def _still_record(self) -> MapStill:
         from nasviz.widgets.map_picture import map_still, whole_axis
 
         with self._lock:
@@ -247,7 +247,7 @@ class CandidateMap(anywidget.AnyWidget):
                 for name, log in zip(names, (self.x_log, self.y_log), strict=True)
             )
             better = (self.specs[self.x]["better"], self.specs[self.y]["better"])
-            record = map_still(
+            return map_still(
                 self._columns,
                 kept,
                 axes=(x, y),
@@ -256,7 +256,6 @@ class CandidateMap(anywidget.AnyWidget):
                 marks=self.marks,
                 selected=self._selected_places(),
             )
-        return draw_map_still(record, width, height)
 
     def _selected_places(self) -> list[tuple[float, float]]:
         """Return where the selected candidates lie on the present axes."""
@@ -283,8 +282,6 @@ class CandidateMap(anywidget.AnyWidget):
         if content.get("type") == "lasso":
             rows = np.frombuffer(buffers[0], dtype=np.float64) if buffers else np.empty(0)
             self._lassoed([*content["marks"], *rows.astype(np.int64).tolist()])
-        elif content.get("type") == "picture" and self._asked is not None:
-            self._asked.take(bytes(buffers[0]))
 
     def _lassoed(self, ids: list[CandidateId]) -> None:
         self.lassoed = ids

@@ -158,12 +158,12 @@ class Explorer(traitlets.HasTraits):
     ) -> Path:
         """Write what the explorer shows to `path` and return it; the suffix says in which form.
 
-        `.html` is the map with its sliders as one page that works offline; `.svg` a picture of it;
-        `.png` the picture that a page paints, which therefore must show the explorer. `.csv` holds
-        the candidates that the sliders leave, with all costs, or the study's `trials`.
+        `.html` is the map with its sliders as one page that works offline, `.png` and `.svg` are
+        pictures of it. `.csv` holds the candidates that the sliders leave, with all costs, or the
+        study's `trials`.
 
         Raises `InputError` for another suffix or a folder that is not there, `RunError` where the
-        disk refuses or no page answers. A file that is there already is replaced as a whole.
+        disk refuses. A file that is there already is replaced as a whole.
 
         >>> explorer.export("trials.csv", what="trials")       # doctest: +SKIP
         """

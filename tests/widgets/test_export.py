@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nasviz.errors import InputError, RunError
+from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Trial
-from nasviz.widgets.candidate_map import CandidateMap
 from nasviz.widgets.explorer import Explorer
 from nasviz.widgets.export.sheet import sheet
 from nasviz.widgets.export.trials_csv import trials_csv
@@ -144,22 +143,18 @@ def test_what_can_not_be_exported_is_said_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_png_without_a_page_says_what_to_do_and_keeps_the_file_that_was_there(
-    tmp_path: Path,
-) -> None:
-    with pytest.raises(RunError, match=r"export to \.svg or \.html, which need no page"):
-        CandidateMap().png(seconds=0.05)
-
-
-def test_a_page_that_answers_gives_the_png() -> None:
-    shown = CandidateMap()
-
-    def page() -> None:
-        time.sleep(0.05)
-        shown._receive(shown, {"type": "picture"}, [memoryview(b"\x89PNG")])
-
-    threading.Thread(target=page).start()
-    assert shown.png(seconds=5) == b"\x89PNG"
+def test_the_png_is_the_same_picture_in_pixels(explorer: Explorer, tmp_path: Path) -> None:
+    picture = Image.open(explorer.export(tmp_path / "map.png"))
+    pixels = np.asarray(picture.convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    assert (width, height) == (2_000, 1_280)
+    blue = (pixels[..., 2] > pixels[..., 0] + 60) & (pixels[..., 2] > 120)
+    ink = pixels.max(axis=2) < 140
+    frame = blue[24:-148, 116:-32]  # the cloud and its front, and nothing of them outside
+    assert frame.sum() > 20_000
+    assert blue[:24].sum() == 0
+    assert ink[:, :100].sum() > 200  # the quality axis's name and numbers
+    assert ink[-60:].sum() > 200  # the legend and the note
 
 
 def test_the_menu_sends_a_file_or_says_why_not(explorer: Explorer) -> None:

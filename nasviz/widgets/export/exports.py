@@ -41,6 +41,7 @@ class Exports:
             "html": Export("nasviz-map.html", "text/html", self._page),
             "candidates": Export("nasviz-candidates.csv", "text/csv", self._candidates),
             "trials": Export("nasviz-trials.csv", "text/csv", self._trials),
+            "png": Export("nasviz-map.png", "image/png", self._png),
             "svg": Export("nasviz-map.svg", "image/svg+xml", self._still),
         }
 
@@ -68,6 +69,10 @@ class Exports:
         self._sampled()
         return self.map.still().encode("utf-8")
 
+    def _png(self) -> bytes:
+        self._sampled()
+        return self.map.png()
+
     def _sampled(self) -> None:
         if self.state.sample is None:
             raise InputError("the map has no candidates yet: export when it is drawn")
@@ -79,6 +84,4 @@ class Exports:
         """
         if what not in SHEETS:
             raise unknown_name("sheet", what, SHEETS)
-        if suffix == ".png":
-            return self.map.png
         return self.by_kind[what if suffix == ".csv" else suffix.removeprefix(".")].make

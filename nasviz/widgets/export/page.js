@@ -66,6 +66,4 @@ for (const { title, knobs } of data.panels) {
 const map = models.get(data.map);
 // A pick here is the map's own; in the notebook the kernel draws it.
 map.on("change:tap_revision", () => map.set("current", null));
-const widget = globalThis.nasvizMap();
-widget.initialize({ model: map });
-await widget.render({ model: map, el: document.querySelector(".nv-page-map") });
+await globalThis.nasvizMap().render({ model: map, el: document.querySelector(".nv-page-map > div") });

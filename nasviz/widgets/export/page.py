@@ -39,7 +39,7 @@ def map_page(
     `panels` are the sliders' headings and rows; those that are linked to the map move it.
     """
     models: dict[str, Any] = {shown.model_id: _state(shown)}
-    models |= {knobs.model_id: _state(knobs) for _, knobs in panels}
+    models |= {knobs.model_id: _linked(_state(knobs)) for _, knobs in panels}
     data = {
         "map": shown.model_id,
         "panels": [{"title": name, "knobs": knobs.model_id} for name, knobs in panels],
@@ -71,6 +71,12 @@ def _state(widget: ipywidgets.Widget) -> dict[str, Any]:
         if not _LEFT_OUT.match(name)
     }
     return state | ({"_bokeh": BOKEH_ID} if "_bokeh" in state else {})
+
+
+def _linked(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows that move the map: the others ask something of a kernel."""
+    rows = [row for row in state["knobs"] if row["name"] in state["_forwards"]]
+    return {**state, "knobs": rows}
 
 
 def _plain(value: Any) -> Any:

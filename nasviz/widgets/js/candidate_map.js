@@ -1,7 +1,6 @@
 // The map: the kernel sends columns once, and everything that moves is computed here.
 
 import { loadBokeh, markKernelGone } from "./bokeh_loader.js";
-import { mapPicture } from "./map_picture.js";
 import { MapView } from "./map_view.js";
 import { Sample } from "./sample.js";
 
@@ -10,18 +9,6 @@ export default function candidateMap() {
   const shared = { sample: new Sample(), views: new Set(), lasso: null, bounds: new Map() };
 
   return {
-    initialize({ model }) {
-      model.on("msg:custom", async (content) => {
-        if (content.type !== "picture") return;
-        for (const view of shared.views) {
-          if (!view.painted) continue; // hidden, or not drawn yet
-          const picture = await mapPicture(view);
-          model.send({ type: "picture" }, undefined, [await picture.arrayBuffer()]);
-          return;
-        }
-      });
-    },
-
     async render({ model, el }) {
       const view = new MapView(model, el, shared);
       shared.views.add(view);
