@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from nasviz.commands.trained import add_trial_arguments, trained_folder, trained_model
+from nasviz.errors import InputError
 
 HELP = """Write a trained trial as a checkpoint that transformers loads, tokenizer included.
 
@@ -22,8 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the checkpoint and print its folder and class; returns 0."""
-    from nasviz.errors import InputError
-
     target = Path(arguments.to)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"--to {target} is there already and not an empty folder; name a new one")
@@ -31,6 +31,19 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.model.export import export_checkpoint, family_for
 
     model, tokenizer = trained_model(folder)
+    family = family_for(model.architecture)  # refuses what no family has before DIR is made
+    _make_folder(target)
     export_checkpoint(model, tokenizer, target)
-    print(f"{target}: {family_for(model.architecture).model_class}")
+    print(f"{target}: {family.model_class}")
     return 0
+
+
+def _make_folder(target: Path) -> None:
+    """Make the folder that files are written to; raises `InputError` where that is not allowed."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target):
+            pass  # some places let a folder be made, or found, and no file be written
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"--to {target} can't be written ({reason}); name another") from error

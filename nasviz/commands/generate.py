@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from nasviz.commands.trained import add_trial_arguments, trained_folder, trained_model
+from nasviz.errors import InputError
 
 HELP = """Write text with a trained trial, token by token.
 
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the prompt and what the model goes on with; returns 0."""
+    if arguments.tokens < 1:
+        raise InputError(f"--tokens {arguments.tokens} leaves nothing to write; 1 or more")
     folder = trained_folder(arguments.trial, arguments.study)
     # Torch loads in the next line: wrong input was refused before.
     from nasviz.model.generate import generate

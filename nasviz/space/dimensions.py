@@ -149,6 +149,7 @@ class Real(_OfField):
         if self.grid is not None:
             kept = _between(self.name, self.grid, low, high)
             return replace(self, low=float(kept[0]), high=float(kept[-1]))
+        _check_bounds(self.name, low, high)
         bottom = self.low if low is None else max(self.low, low)
         top = self.high if high is None else min(self.high, high)
         if bottom > top:
@@ -273,12 +274,22 @@ def _check_order(name: str, low: float, high: float) -> None:
 
 
 def _between(name: str, grid: Grid, low: float | None, high: float | None) -> Grid:
+    _check_bounds(name, low, high)
     bottom = -np.inf if low is None else low
     top = np.inf if high is None else high
     kept: Grid = grid[(grid >= bottom) & (grid <= top)]
     if not len(kept):
         raise _nothing_between(name, low, high, grid[0], grid[-1])
     return kept
+
+
+def _check_bounds(name: str, low: object, high: object) -> None:
+    for end, value in (("low", low), ("high", high)):
+        if value is None:
+            continue
+        plain = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not plain or np.isnan(value):
+            raise InputError(f"{name}: {end}={value!r} is not a number to narrow it to")
 
 
 def _nothing_between(

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from nasviz.errors import InputError
 from nasviz.space import toml
+from nasviz.space.json_mistakes import json_mistake
 
 STDIN = "-"
 MAX_BYTES = 16 * 2**20
@@ -76,9 +77,7 @@ def _parse(text: str, place: str, is_toml: bool) -> Any:
     try:
         return toml.parse(text) if is_toml else json.loads(text, object_pairs_hook=_no_repeats)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        remedy = "; the file seems cut off" if error.pos >= len(text.rstrip()) - 1 else ""
-        raise InputError(f"{place}: not JSON at {where}: {error.msg}{remedy}") from None
+        raise InputError(f"{place}: not JSON at {json_mistake(text, error)}") from None
     except RecursionError:
         raise InputError(f"{place}: nested too deeply") from None
     except InputError as error:

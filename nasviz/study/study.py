@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import re
 import time
@@ -94,7 +95,11 @@ class Study:
         return base if self.name == "nasviz" else base / re.sub(r"[^\w.-]", "_", self.name)
 
     def directory(self, number: int) -> Path:
-        """Return the folder of a trial's checkpoint, tokenizer and samples; not made here."""
+        """Return the folder of a trial's checkpoint, tokenizer and samples; not made here.
+
+        Raises `InputError` where there is no such trial.
+        """
+        self.trial_id(number)
         return self.home / f"{number:06d}"
 
     def add(
@@ -177,9 +182,9 @@ class Study:
 
     def trial(self, number: int) -> Trial:
         """Return the trial of that number; raises `InputError` where there is none."""
-        found = self.trials(numbers=[number])
+        found = self.trials(numbers=[_whole(number)])
         if not found:
-            raise InputError(f"trial={number!r}: no such trial in {self!r}; it has {len(self)}")
+            raise self._no_such_trial(number)
         return found[0]
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -218,6 +223,7 @@ class Study:
 
         if request not in REQUESTS:
             raise unknown_name("request", request, REQUESTS)
+        self.trial_id(number)
         if request == "pause":
             done = queue.pause(self, number, ("waiting",)) or queue.ask(self, number, "pause")
         elif request == "resume":
@@ -257,17 +263,20 @@ class Study:
         from nasviz.study.tables import TRIALS
 
         query = sqlalchemy.select(TRIALS.c.trial_id).where(
-            TRIALS.c.study_id == self.id, TRIALS.c.number == number
+            TRIALS.c.study_id == self.id, TRIALS.c.number == _whole(number)
         )
         found = self.database.read(lambda connection: connection.execute(query).scalar())
         if found is None:
-            raise InputError(f"trial={number!r}: no such trial in {self!r}; it has {len(self)}")
+            raise self._no_such_trial(number)
         return int(found)
 
     def close(self) -> None:
         """Close the connections; they open again on the next use."""
         self.database.close()
         self.mirror.close()
+
+    def _no_such_trial(self, number: int) -> InputError:
+        return InputError(f"trial={number!r}: no such trial in {self!r}; it has {len(self)}")
 
     def _look_for_dead_workers(self) -> None:
         if time.monotonic() - self._looked < LOOK_FOR_DEAD_S:
@@ -282,6 +291,16 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.database.location.shown!r}, name={self.name!r})"
+
+
+def _whole(number: object) -> int:
+    """Return a trial's number as a plain integer; raises `InputError` for anything else."""
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"trial={number!r} is not a trial's number, such as 0") from None
 
 
 def _plan_json(plan: object) -> str:

@@ -93,3 +93,33 @@ def test_wrong_input_is_refused_and_nothing_is_written(
     assert message in shown.err
     assert shown.out == ""
     assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+
+
+def test_generating_nothing_is_wrong_input(folder, capsys):
+    assert main(["generate", str(folder), "--prompt", "hello", "--tokens", "0"]) == 2
+    assert "--tokens 0 leaves nothing to write; 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["taken/export", "/proc/export"])
+def test_an_export_to_where_nothing_can_be_written_is_wrong_input(
+    folder, tmp_path, monkeypatch, capsys, place
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    assert main(["export", str(folder), "--to", place]) == 2
+    said = capsys.readouterr()
+    assert f"--to {place} can't be written (" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_export_to_a_folder_without_permission_is_wrong_input(
+    folder, tmp_path, monkeypatch, capsys
+):
+    """Whoever runs this may be allowed everything, so the refusal is the system's in its words."""
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert main(["export", str(folder), "--to", str(tmp_path / "locked")]) == 2
+    assert "can't be written (Permission denied); name another" in capsys.readouterr().err

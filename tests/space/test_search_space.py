@@ -186,6 +186,17 @@ def test_a_target_out_of_reach_is_named() -> None:
         space.sample(5, cost=weights)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), "3", True, [2]])
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", ["d_model", "n_heads", "learning_rate"])
+def test_narrowing_to_what_is_no_number_names_it(name: str, end: str, wrong: object) -> None:
+    """On a grid, on a choice of numbers and on a continuous range."""
+    space = small_space().with_dimension(Real("learning_rate", 1e-4, 1e-2, log=True))
+    with pytest.raises(InputError) as caught:
+        space.narrowed(name, **{end: wrong})  # type: ignore[arg-type]
+    assert str(caught.value) == f"{name}: {end}={wrong!r} is not a number to narrow it to"
+
+
 def test_narrowing_keeps_the_grid() -> None:
     space = small_space().narrowed("d_model", 30, 71)
     assert space.dimension("d_model").grid.tolist() == [36, 48, 60]

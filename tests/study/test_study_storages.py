@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -248,8 +249,22 @@ def test_a_study_deleted_in_optuna_starts_anew(opened: Opened, candidate: Candid
 
 
 def test_an_unknown_trial_is_an_input_error(opened: Opened) -> None:
-    with pytest.raises(InputError, match="trial=7: no such trial in Study"):
-        opened().trial(7)
+    study = opened()
+    for use in (study.trial, study.directory, study.curve, partial(study.request, request="pause")):
+        with pytest.raises(InputError, match="trial=7: no such trial in Study"):
+            use(7)
+
+
+@pytest.mark.parametrize("wrong", ["0", 0.0, True, None])
+def test_what_is_no_trials_number_is_refused_even_if_it_looks_like_one(
+    opened: Opened, candidate: Candidate, wrong: object
+) -> None:
+    study = opened()
+    study.add(candidate)
+    for use in (study.trial, study.directory, study.curve, partial(study.request, request="pause")):
+        with pytest.raises(InputError, match=f"trial={wrong!r} is not a trial's number"):
+            use(wrong)  # type: ignore[operator]
+    assert study.trial(np.int64(0)).state == "waiting"
 
 
 ADD_MANY = """
