@@ -6,6 +6,7 @@ tables store them, or, for a real number without a step, a continuous range.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -285,10 +286,8 @@ def _between(name: str, grid: Grid, low: float | None, high: float | None) -> Gr
 
 def _check_bounds(name: str, low: object, high: object) -> None:
     for end, value in (("low", low), ("high", high)):
-        if value is None:
-            continue
-        plain = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not plain or np.isnan(value):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if value is not None and (not number or math.isnan(float(value))):  # type: ignore[arg-type]
             raise InputError(f"{name}: {end}={value!r} is not a number to narrow it to")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import os
 import re
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nasviz.errors import InputError, unknown_name
 from nasviz.space.candidate import Candidate
 from nasviz.study.location import locate
-from nasviz.study.trial import REQUESTS, STATES, Request, Trial, TrialState
+from nasviz.study.trial import REQUESTS, STATES, Request, Trial, TrialState, trial_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,7 +181,7 @@ class Study:
 
     def trial(self, number: int) -> Trial:
         """Return the trial of that number; raises `InputError` where there is none."""
-        found = self.trials(numbers=[_whole(number)])
+        found = self.trials(numbers=[trial_number(number)])
         if not found:
             raise self._no_such_trial(number)
         return found[0]
@@ -263,7 +262,7 @@ class Study:
         from nasviz.study.tables import TRIALS
 
         query = sqlalchemy.select(TRIALS.c.trial_id).where(
-            TRIALS.c.study_id == self.id, TRIALS.c.number == _whole(number)
+            TRIALS.c.study_id == self.id, TRIALS.c.number == trial_number(number)
         )
         found = self.database.read(lambda connection: connection.execute(query).scalar())
         if found is None:
@@ -291,16 +290,6 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.database.location.shown!r}, name={self.name!r})"
-
-
-def _whole(number: object) -> int:
-    """Return a trial's number as a plain integer; raises `InputError` for anything else."""
-    try:
-        if isinstance(number, bool):
-            raise TypeError
-        return operator.index(number)  # type: ignore[arg-type]
-    except TypeError:
-        raise InputError(f"trial={number!r} is not a trial's number, such as 0") from None
 
 
 def _plan_json(plan: object) -> str:

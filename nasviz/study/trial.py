@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
+from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
 
 TrialState = Literal["waiting", "running", "paused", "complete", "failed", "cancelled"]
@@ -76,3 +78,13 @@ class Trial:
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+def trial_number(number: object) -> int:
+    """Return a trial's number as a plain integer; raises `InputError` for anything else."""
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"trial={number!r} is not a trial's number, such as 0") from None
