@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nasviz.corpus.cache import cached
 from nasviz.corpus.local import check_text, read_path
-from nasviz.corpus.parts import HELD_OUT, check_part, check_size, part_bounds
+from nasviz.corpus.parts import check_part, check_size, part_bounds
 from nasviz.corpus.public_sets import PUBLIC_SETS, read_public_set
 from nasviz.corpus.standard_library import read_standard_library, standard_library_key
 from nasviz.errors import InputError, unknown_name
@@ -61,10 +61,6 @@ class Corpus:
         """Return the bytes of `train`, `search`, `calibration`, `test` or `held_out`."""
         start, stop = self.bounds[check_part(name)]
         return self.text[start:stop]
-
-    def held_out(self) -> bytes:
-        """Return the last tenth: search, calibration and test in one piece."""
-        return self.part(HELD_OUT)
 
 
 def open_corpus(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
 from nasviz.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from nasviz.corpus.tokenized import TokenizedCorpus
 
 
 def check_corpus(corpus: str | os.PathLike[str]) -> None:
@@ -30,40 +34,38 @@ def check_plan(plan: TrainingPlan) -> None:
     settle_precision(plan)
 
 
-def check_text(candidate: Candidate, corpus: str | os.PathLike[str]) -> None:
-    """Raise `InputError` where the corpus is too short for the candidate's context.
+def checked_text(candidate: Candidate, corpus: str | os.PathLike[str]) -> TokenizedCorpus:
+    """Return the corpus under the candidate's vocabulary, long enough for its context.
 
-    Fits the tokenizer, which the worker then finds in the cache.
+    Fits the tokenizer, which the worker then finds in the cache. Raises `InputError` for a corpus
+    that can't be trained on or is too short.
     """
     from nasviz.corpus.corpus import open_corpus
     from nasviz.corpus.tokenized import tokenize
 
     architecture = candidate.architecture
-    tokens = tokenize(open_corpus(corpus), architecture.vocab_size).tokens("train")
+    text = tokenize(open_corpus(corpus), architecture.vocab_size)
+    tokens = text.tokens("train")
     if len(tokens) <= architecture.context_length:
         raise InputError(
             f"context_length={architecture.context_length} is more than the {len(tokens)} tokens "
             f"of corpus {os.fspath(corpus)!r}; use a longer text, or a context up to "
             f"{len(tokens) - 1}"
         )
+    return text
 
 
-def repetition(
-    candidate: Candidate, plan: TrainingPlan, corpus: str | os.PathLike[str]
-) -> str | None:
+def repetition(candidate: Candidate, plan: TrainingPlan, text: TokenizedCorpus) -> str | None:
     """Return what to tell who lets a small text be read too often, or None if it is harmless.
 
     A budget in seconds has no planned size and is never warned about.
     """
-    from nasviz.corpus.corpus import open_corpus
     from nasviz.corpus.parts import repetition_warning
-    from nasviz.corpus.tokenized import tokenize
     from nasviz.training.recipe import recipe_for
 
     if plan.budget[0] == "seconds":
         return None
-    text = open_corpus(corpus)
-    each = tokenize(text, candidate.architecture.vocab_size).bytes_per_token()
+    each = text.bytes_per_token()
     recipe = recipe_for(candidate.architecture, plan, bytes_per_token=each)
     planned = recipe.n_steps * recipe.tokens_per_step * each
-    return repetition_warning(text.part_bytes("train"), planned)
+    return repetition_warning(text.corpus.part_bytes("train"), planned)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nasviz.errors import InputError
-from nasviz.execution.check import check_plan, check_text, repetition
+from nasviz.execution.check import check_plan, checked_text, repetition
 from nasviz.execution.follow import Row, follow
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
@@ -43,8 +43,8 @@ def train(
     if not isinstance(plan, TrainingPlan):
         raise InputError(f"plan={plan!r} is no TrainingPlan; make one: TrainingPlan(tokens=…)")
     check_plan(plan)
-    check_text(whole, corpus)
-    repeated = repetition(whole, plan, corpus)
+    text = checked_text(whole, corpus)
+    repeated = repetition(whole, plan, text)
     if repeated:
         warnings.warn(repeated, stacklevel=2)
     opened = study if isinstance(study, Study) else Study.open(study)

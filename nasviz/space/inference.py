@@ -15,11 +15,6 @@ class InferencePolicy:
     `InferencePolicy()` is neutral: every layer, every token, every weight, the whole cache.
     """
 
-    @property
-    def is_neutral(self) -> bool:
-        """Whether this policy runs the static model."""
-        return True
-
     def to_json(self) -> dict[str, object]:
         """Return one key an option that is on; `{}` is the static model."""
         return {}

@@ -63,21 +63,6 @@ def preset(name: str) -> Preset:
     return _all()[name]
 
 
-def family(name: str) -> str:
-    """Return the family of a preset, such as `gpt2` or `llama`."""
-    return preset(name).family
-
-
-def source(name: str) -> str:
-    """Return where a preset's sizes are from: a model on the hub, or a file of a repository."""
-    return preset(name).source
-
-
-def parameters(name: str) -> int:
-    """Return the published number of parameters of a preset, tied ones counted once."""
-    return preset(name).parameters
-
-
 @cache
 def _all() -> dict[str, Preset]:
     return {each.name: each for name in FAMILIES for each in _family(name)}

@@ -34,7 +34,7 @@ def test_parts_have_90_4_2_and_4_percent_of_the_bytes() -> None:
 def test_the_held_out_part_is_the_last_tenth_in_one_piece() -> None:
     corpus = Corpus.of("letters", b"abc de\n" * 11_113)
     joined = corpus.part("search") + corpus.part("calibration") + corpus.part("test")
-    assert corpus.held_out() == joined == corpus.text[corpus.n_bytes * 9 // 10 :]
+    assert corpus.part("held_out") == joined == corpus.text[corpus.n_bytes * 9 // 10 :]
 
 
 def test_an_unknown_part_is_refused_with_the_nearest() -> None:

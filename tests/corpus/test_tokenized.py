@@ -41,7 +41,7 @@ def test_tokens_are_memory_mapped_and_read_only(corpus: Corpus) -> None:
 
 def test_the_tokenizer_is_fitted_to_the_training_part_alone(corpus: Corpus) -> None:
     changed = Corpus.of(
-        "changed", corpus.part("train") + b"Zqx jvk " * (len(corpus.held_out()) // 8)
+        "changed", corpus.part("train") + b"Zqx jvk " * (len(corpus.part("held_out")) // 8)
     )
     train = changed.part("train")
     assert tokenize(changed, 1013).tokenizer.merges == fit(train, 65_536).cut(1013).merges

@@ -11,7 +11,7 @@ import pytest
 
 from nasviz import Candidate, Study, TrainingPlan
 from nasviz.corpus.corpus import open_corpus
-from nasviz.execution.check import repetition
+from nasviz.execution.check import checked_text, repetition
 
 
 @pytest.mark.parametrize("budget", ["tokens", "steps"])
@@ -22,18 +22,19 @@ def test_ten_passes_over_a_small_text_are_said_with_their_number(
     planned = passes * open_corpus(corpus).part_bytes("train")  # a byte a token: 256 ids
     steps = planned // (3 * candidate.architecture.context_length)
     plan = TrainingPlan(batch_size=3, **{budget: planned if budget == "tokens" else steps})
-    said = repetition(candidate, plan, corpus)
+    said = repetition(candidate, plan, checked_text(candidate, corpus))
     assert said is not None
     assert "will be repeated 10.0 times" in said
 
 
 def test_a_single_pass_needs_no_warning(candidate: Candidate, corpus: str) -> None:
     plan = TrainingPlan(bytes=open_corpus(corpus).part_bytes("train"))
-    assert repetition(candidate, plan, corpus) is None
+    assert repetition(candidate, plan, checked_text(candidate, corpus)) is None
 
 
 def test_a_budget_by_the_clock_has_no_planned_size(candidate: Candidate, corpus: str) -> None:
-    assert repetition(candidate, TrainingPlan(seconds=1e6), corpus) is None
+    text = checked_text(candidate, corpus)
+    assert repetition(candidate, TrainingPlan(seconds=1e6), text) is None
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ import torch
 
 from nasviz import Architecture, Candidate, SearchSpace, Study, TrainingPlan, train
 from nasviz.cli import main
+from nasviz.corpus.corpus import Corpus, open_corpus
 from nasviz.errors import InputError
 from nasviz.execution.results import KEYS
 from nasviz.strategies.search import prepare_search
@@ -212,3 +213,20 @@ def test_a_plan_that_this_machine_can_not_serve_is_refused_before_anything_is_st
     with pytest.raises(InputError, match=message):
         prepare_search(SearchSpace.laptop(), study=path, plan=plan, corpus=corpus, trials=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_is_opened_once_before_its_trial(
+    monkeypatch: pytest.MonkeyPatch, candidate: Candidate, corpus: str, study: Study
+) -> None:
+    """Reading and hashing a large text takes seconds."""
+    opened: list[object] = []
+
+    def counted(name: str) -> Corpus:
+        opened.append(name)
+        return open_corpus(name)
+
+    monkeypatch.setattr("nasviz.corpus.corpus.open_corpus", counted)
+    monkeypatch.setattr("nasviz.execution.train.ensure_worker", lambda study: None)
+    monkeypatch.setattr("nasviz.execution.train.follow", lambda study, number, _: number)
+    assert train(candidate, TrainingPlan(steps=1), corpus, study) == 0  # type: ignore[comparison-overlap]
+    assert opened == [corpus]

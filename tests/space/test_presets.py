@@ -195,17 +195,17 @@ def test_there_are_at_least_forty_presets_and_their_names_are_lower_case() -> No
 def test_transformers_builds_a_model_of_the_presets_number_of_parameters(name: str) -> None:
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(CONFIGURATIONS[name]())
-    assert sum(each.numel() for each in model.parameters()) == presets.parameters(name)
+    assert sum(each.numel() for each in model.parameters()) == presets.preset(name).parameters
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_count_is_the_published_one(name: str) -> None:
-    assert presets.parameters(name) == PUBLISHED[name]
+    assert presets.preset(name).parameters == PUBLISHED[name]
 
 
 @pytest.mark.parametrize("name", presets.NAMES)
 def test_the_analytic_count_is_the_presets(name: str) -> None:
-    assert estimate(presets.named(name)).parameters.total == presets.parameters(name)
+    assert estimate(presets.named(name)).parameters.total == presets.preset(name).parameters
 
 
 @pytest.mark.parametrize("name", presets.NAMES)
@@ -214,7 +214,7 @@ def test_the_module_has_the_presets_number_of_parameters(name: str) -> None:
 
     with torch.device("meta"):
         model = Transformer(presets.named(name))
-    assert sum(each.numel() for each in model.parameters()) == presets.parameters(name)
+    assert sum(each.numel() for each in model.parameters()) == presets.preset(name).parameters
 
 
 @pytest.mark.parametrize("name", NANOGPT)
@@ -224,7 +224,7 @@ def test_nanogpts_count_follows_from_its_source(name: str) -> None:
     width = sizes.d_model
     layers = sizes.n_layers * (12 * width**2 + 2 * width)
     tables = (65 + sizes.context_length) * width
-    assert presets.parameters(name) == layers + tables + width
+    assert presets.preset(name).parameters == layers + tables + width
 
 
 def test_a_misspelt_name_suggests_the_nearest() -> None:
@@ -234,6 +234,6 @@ def test_a_misspelt_name_suggests_the_nearest() -> None:
 
 def test_every_preset_says_where_it_is_from() -> None:
     for name in presets.NAMES:
-        assert "/" in presets.source(name)
-        assert presets.family(name) in presets.FAMILIES
+        assert "/" in presets.preset(name).source
+        assert presets.preset(name).family in presets.FAMILIES
         assert presets.preset(name).paper
