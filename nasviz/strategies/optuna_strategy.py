@@ -18,14 +18,12 @@ that goes on in another process asks what it would have asked in this one.
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -128,14 +126,12 @@ class OptunaStrategy:
     def _draw(self, attempt: int) -> tuple[Points, Mapping[str, Any]]:
         """Return one draw of the sampler and what it remembers of it."""
         self._study.sampler = self._sampler(self._seed(attempt))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            trial = self._study.ask(self._distributions)
-            frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[trial.number]
-            point = grid.point_at(self.space, trial.params)
-            memory = dict(frozen.system_attrs)
-            # The draw itself is no trial: what comes of it is told with its values.
-            self._study.tell(trial, state=TrialState.FAIL)
+        trial = self._study.ask(self._distributions)
+        frozen: FrozenTrial = self._study.get_trials(deepcopy=False)[trial.number]
+        point = grid.point_at(self.space, trial.params)
+        memory = dict(frozen.system_attrs)
+        # The draw itself is no trial: what comes of it is told with its values.
+        self._study.tell(trial, state=TrialState.FAIL)
         return point, memory
 
     def _seed(self, attempt: int) -> int:

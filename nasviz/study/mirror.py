@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nasviz.space.architecture import Architecture
 from nasviz.study.database import Database, engine_options, tune
 
-METRICS_KEY = "study:metric_names"  # where Optuna's own `set_metric_names` puts them
+METRICS_KEY = "study:metric_names"  # where Optuna and its dashboard look for them
 # A result's name, and the attribute that shows it: Optuna calls a trial's settings "parameters".
 SHOWN_RESULTS = {
     "perplexity": "perplexity",
@@ -71,7 +70,9 @@ class Mirror:
                 load_if_exists=True,
             )
             if METRICS_KEY not in storage.get_study_system_attrs(study._study_id):
-                study.set_metric_names(list(objectives))
+                # What `study.set_metric_names` does, without its warning that it is experimental:
+                # a warning can't be kept from users here, filters being those of all threads.
+                storage.set_study_system_attr(study._study_id, METRICS_KEY, list(objectives))
             return int(study._study_id)
 
         with _quiet():
@@ -174,12 +175,10 @@ def metric_names(value_json: str | None) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna's notes on created studies and experimental arguments off the terminal."""
+    """Keep Optuna's notes on created studies off the terminal."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
+        yield
     finally:
         optuna.logging.set_verbosity(verbosity)
