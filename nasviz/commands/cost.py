@@ -89,19 +89,19 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
 
 def _table(name: str, candidate: Candidate, cost: Cost) -> str:
     """Return the figures as aligned lines under headings."""
-    from nasviz.cost.units import readable
+    from nasviz.cost.units import printed
 
     sizes, workload = candidate.architecture, cost.workload
     parameters, flops, memory = cost.parameters, cost.flops, cost.memory
     latency, lifetime = cost.latency, cost.lifetime
 
     def part(count: float) -> str:
-        return f"{readable(count)}  ({count / parameters.total:.0%})"
+        return f"{printed(count)}  ({count / parameters.total:.0%})"
 
     sections = {
         "Parameters": {
-            "total": readable(parameters.total),
-            "active": readable(parameters.active),
+            "total": printed(parameters.total),
+            "active": printed(parameters.active),
             "embedding": part(parameters.embedding),
             "attention": part(parameters.attention),
             "feed-forward": part(parameters.feed_forward),
@@ -110,33 +110,33 @@ def _table(name: str, candidate: Candidate, cost: Cost) -> str:
             "head": part(parameters.head) if parameters.head else "shared with the embedding",
         },
         "FLOPs": {
-            "prefill": readable(flops.prefill, "FLOP"),
-            "decode, a token": readable(flops.decode_per_token, "FLOP"),
-            "training, a token": readable(flops.training_per_token, "FLOP"),
+            "prefill": printed(flops.prefill, "FLOP"),
+            "decode, a token": printed(flops.decode_per_token, "FLOP"),
+            "training, a token": printed(flops.training_per_token, "FLOP"),
         },
         "Memory": {
-            "weights": readable(memory.weights_bytes, "B"),
-            "KV cache, a token": readable(memory.kv_cache_bytes_per_token, "B"),
-            "KV cache, at the end": readable(memory.kv_cache_bytes, "B"),
-            "activations": readable(memory.activations_bytes, "B"),
-            "serving, in all": readable(memory.total_bytes, "B"),
-            "training state": readable(memory.training_state_bytes, "B"),
+            "weights": printed(memory.weights_bytes, "B"),
+            "KV cache, a token": printed(memory.kv_cache_bytes_per_token, "B"),
+            "KV cache, at the end": printed(memory.kv_cache_bytes, "B"),
+            "activations": printed(memory.activations_bytes, "B"),
+            "serving, in all": printed(memory.total_bytes, "B"),
+            "training state": printed(memory.training_state_bytes, "B"),
         },
         "Time": {
-            "to the first token": readable(latency.time_to_first_token_s, "s"),
-            "per output token": readable(latency.time_per_output_token_s, "s"),
-            "a request": readable(latency.request_s, "s"),
-            "generated": readable(latency.tokens_per_s, "token/s"),
+            "to the first token": printed(latency.time_to_first_token_s, "s"),
+            "per output token": printed(latency.time_per_output_token_s, "s"),
+            "a request": printed(latency.request_s, "s"),
+            "generated": printed(latency.tokens_per_s, "token/s"),
         },
         "Energy": {
-            "a request": readable(cost.energy_j, "J"),
-            "an output token": readable(cost.energy.token_j, "J"),
+            "a request": printed(cost.energy_j, "J"),
+            "an output token": printed(cost.energy.token_j, "J"),
         },
-        f"Lifetime ({readable(workload.requests)} requests)": {
-            "training tokens": readable(lifetime.training_tokens),
-            "training": readable(lifetime.training_flops, "FLOP"),
-            "serving": readable(lifetime.serving_flops, "FLOP"),
-            "energy": readable(lifetime.total_j, "J"),
+        f"Lifetime ({printed(workload.requests)} requests)": {
+            "training tokens": printed(lifetime.training_tokens),
+            "training": printed(lifetime.training_flops, "FLOP"),
+            "serving": printed(lifetime.serving_flops, "FLOP"),
+            "energy": printed(lifetime.total_j, "J"),
         },
     }
     if not parameters.router:

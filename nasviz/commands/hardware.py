@@ -63,37 +63,37 @@ def _table(rows: list[Hardware]) -> str:
 
 
 def _line(row: Hardware) -> tuple[str, ...]:
-    from nasviz.cost.units import readable
+    from nasviz.cost.units import printed
 
     return (
         row.name,
         row.label,
         row.kind,
-        readable(row.flops_per_s["fp32"], "FLOP/s", 3),
+        printed(row.flops_per_s["fp32"], "FLOP/s", 3),
         _sixteen_bits(row),
-        readable(row.bandwidth_bytes_per_s, "B/s", 3),
-        readable(row.memory_bytes, "B", 3),
-        readable(row.power_w, "W", 3),
+        printed(row.bandwidth_bytes_per_s, "B/s", 3),
+        printed(row.memory_bytes, "B", 3),
+        printed(row.power_w, "W", 3),
     )
 
 
 def _sixteen_bits(row: Hardware) -> str:
-    from nasviz.cost.units import readable
+    from nasviz.cost.units import printed
 
     rates = [row.flops_per_s[name] for name in ("bf16", "fp16") if name in row.flops_per_s]
-    return readable(max(rates), "FLOP/s", 3) if rates else "–"
+    return printed(max(rates), "FLOP/s", 3) if rates else "–"
 
 
 def _card(row: Hardware) -> str:
-    from nasviz.cost.units import readable
+    from nasviz.cost.units import printed
 
     figures: dict[str, str] = {"kind": row.kind}
     for precision, rate in row.flops_per_s.items():
-        figures[precision] = readable(rate, "FLOP/s", 3)
+        figures[precision] = printed(rate, "FLOP/s", 3)
     figures |= {
-        "bandwidth": readable(row.bandwidth_bytes_per_s, "B/s", 3),
-        "memory": readable(row.memory_bytes, "B", 3),
-        "power": readable(row.power_w, "W", 3),
+        "bandwidth": printed(row.bandwidth_bytes_per_s, "B/s", 3),
+        "memory": printed(row.memory_bytes, "B", 3),
+        "power": printed(row.power_w, "W", 3),
         "source": row.source,
     }
     lines = [f"{row.name}: {row.label}"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nasviz.plots.theme import LABEL_SIZE, TICK_SIZE
-from nasviz.plots.units import tick_labels, ticks_within
+from nasviz.plots.ticks import tick_labels, ticks_within
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812

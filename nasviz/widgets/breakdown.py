@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasviz.cost.estimate import Cost
+from nasviz.cost.units import quantity
 from nasviz.widgets.html import Html, join, legend, stacked_bar
-from nasviz.widgets.quantities import quantity
 
 # What the parts of the cost model are called on the page; one colour each in the style sheet.
 _SECONDS = {

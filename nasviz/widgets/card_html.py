@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nasviz.cost.units import quantity
 from nasviz.cost.workload import Workload
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Trial
@@ -20,7 +21,6 @@ from nasviz.widgets.html import (
     tag,
     text,
 )
-from nasviz.widgets.quantities import quantity
 
 if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from nasviz.cost.units import count
 from nasviz.space.architecture import Architecture
 from nasviz.widgets.html import Html, text
-from nasviz.widgets.quantities import count
 
 WIDTH = 104
 HEIGHT = 152

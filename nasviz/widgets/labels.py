@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from nasviz.cost.units import NO_BREAK, count, number
 from nasviz.space.ff_ratio import FF_RATIO, space_field
 from nasviz.space.fields import FIELDS, Field
-from nasviz.widgets.quantities import count, three_digits
 
 _SHORT = {
     "d_model": "Embedding",
@@ -43,7 +43,7 @@ def value_label(field: Field, value: Any) -> str:
     if isinstance(value, str):
         return value
     if field.name == "ff_ratio":
-        return f"{three_digits(float(value)).rstrip('0').rstrip('.')} ×"
+        return f"{number(float(value))}{NO_BREAK}×"
     if isinstance(value, int):
         return count(value)
     return f"{value:.3g}"

@@ -24,7 +24,7 @@ class MapColumn:
     `values` has shape (n,) or (1,); codes with `choices` for a choice. `unit` decides how numbers
     read ("s", "B", "J", "FLOP", "%", "" …). `log` says that a colour scale by logarithm suits.
     `short` is the tooltip's wording, `"{} heads"`; `note` goes beside a quality's label on the
-    axis and in the legend, `"prior: Chinchilla"`.
+    axis and in the legend, `"prior for 1.5 M tokens"`; `source` in the legend only.
     """
 
     name: str
@@ -37,11 +37,12 @@ class MapColumn:
     choices: tuple[str, ...] = ()
     short: str = ""
     note: str = ""
+    source: str = ""
     help: str = ""
 
     def spec(self) -> dict[str, Any]:
         """Return what the page must know besides the numbers."""
-        names = ("label", "role", "unit", "better", "log", "short", "note", "help")
+        names = ("label", "role", "unit", "better", "log", "short", "note", "source", "help")
         spec: dict[str, Any] = {name: getattr(self, name) for name in names}
         return spec | ({"choices": list(self.choices)} if self.choices else {})
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from nasviz.cost.estimate import Cost
 from nasviz.cost.hardware import Hardware
+from nasviz.cost.units import quantity
 from nasviz.cost.workload import Workload
 from nasviz.widgets.html import Html, text
-from nasviz.widgets.quantities import quantity
 
 WIDTH, HEIGHT = 276, 118
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 268, 14, 92

@@ -8,7 +8,7 @@ the sliders leave, so that a narrow range is as dense as a wide one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,15 @@ SAMPLE_SIZE = 20_000
 class Sample:
     """Candidates of a space; all arrays have shape `(n,)`.
 
-    `bits_per_byte` is what is expected of each, and `quality_label` says where that comes from.
+    `bits_per_byte` is what is expected of each, `quality_label` says for how much training, and
+    `quality_source` where that comes from.
     """
 
     table: CandidateTable
     costs: Mapping[str, NDArray[Any]]
     bits_per_byte: NDArray[Any]
     quality_label: str
+    quality_source: str
 
     def __len__(self) -> int:
         return len(self.table)
@@ -64,19 +66,25 @@ def draw_sample(
     except InputError:
         rest = space.sample(n - n // 2, seed=1, cost=costs)
     table = CandidateTable.concatenate([whole, rest])
-    return Sample(table, costs(table), expected.of_table(table).bits_per_byte, expected.label)
+    return _sample(table, costs(table), expected)
 
 
 def requalified(sample: Sample, expected: Expectation) -> Sample:
     """Return the same candidates with the quality that is expected of them now."""
-    bits = expected.of_table(sample.table).bits_per_byte
-    return Sample(sample.table, sample.costs, bits, expected.label)
+    return _sample(sample.table, sample.costs, expected)
 
 
 def recosted(sample: Sample, workload: Workload, hardware: Hardware) -> Sample:
     """Return the same candidates with their costs for another workload or device."""
     costs = cost_columns(workload, hardware)(sample.table)
-    return Sample(sample.table, costs, sample.bits_per_byte, sample.quality_label)
+    return replace(sample, costs=costs)
+
+
+def _sample(
+    table: CandidateTable, costs: Mapping[str, NDArray[Any]], expected: Expectation
+) -> Sample:
+    bits = expected.of_table(table).bits_per_byte
+    return Sample(table, costs, bits, expected.label, expected.source)
 
 
 def count_space(narrowed: SearchSpace, workload: Workload, hardware: Hardware) -> SpaceCount:

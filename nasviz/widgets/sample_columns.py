@@ -48,6 +48,7 @@ def map_columns(sample: Sample, space: SearchSpace) -> list[MapColumn]:
             "Bits per byte",
             "quality",
             note=sample.quality_label,
+            source=sample.quality_source,
             help="Bits needed to write down a byte of held-out text; lower is better.",
         )
     )

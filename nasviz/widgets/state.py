@@ -20,6 +20,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
+from nasviz.widgets.corpus_facts import CorpusFacts
 from nasviz.widgets.ranges import checked_ranges, full_ranges, narrowed_to
 
 MOST_REMEMBERED = 100
@@ -67,7 +68,8 @@ class ExplorerState(traitlets.HasTraits):
     """One explorer: a space and what is left of it, a workload on a hardware, a selection.
 
     `sample`, `count` and `prior` (an `Expectation`) follow from the others and are computed beside
-    the kernel's thread by whoever owns the state; None until then. `watched` is the number of the
+    the kernel's thread by whoever owns the state; None until then. `facts` are what is known of
+    the corpus, `corpus_problem` why it can't be read. `watched` is the number of the
     trial whose `curve` (number, arrays as `Study.curve` returns them) is on show. `search` is the
     `SearchResult` of the latest search so far. `opening` says that another study is being opened,
     `study_problem` why it could not be. `notice` says what takes a while just now, `problem` is the
@@ -81,6 +83,7 @@ class ExplorerState(traitlets.HasTraits):
     workload = traitlets.Instance(Workload)
     hardware = traitlets.Any(None, allow_none=True)
     corpus = traitlets.Unicode("python")
+    facts = traitlets.Instance(CorpusFacts)
     prior = traitlets.Any(None, allow_none=True)
     sample = traitlets.Any(None, allow_none=True)
     count = traitlets.Any(None, allow_none=True)
@@ -93,6 +96,7 @@ class ExplorerState(traitlets.HasTraits):
     curve = traitlets.Any(None, allow_none=True)
     search = traitlets.Any(None, allow_none=True)
     searching = traitlets.Bool(False)
+    corpus_problem = traitlets.Unicode("")
     opening = traitlets.Bool(False)
     study_problem = traitlets.Unicode("")
     notice = traitlets.Unicode("")
@@ -101,7 +105,13 @@ class ExplorerState(traitlets.HasTraits):
     def __init__(self, space: SearchSpace, **traits: Any) -> None:
         self.lock = threading.RLock()
         self._history: list[Candidate] = []
-        given = {"workload": Workload(), "study": StudySnapshot(), "plan": TrainingPlan(), **traits}
+        given = {
+            "workload": Workload(),
+            "study": StudySnapshot(),
+            "plan": TrainingPlan(),
+            "facts": CorpusFacts(),
+            **traits,
+        }
         super().__init__(space=space, ranges=full_ranges(space), **given)
 
     @traitlets.validate("ranges")

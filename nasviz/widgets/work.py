@@ -17,6 +17,7 @@ from nasviz.errors import InputError, NasvizError, RunError
 from nasviz.study.study import Study
 from nasviz.study.trial import Request
 from nasviz.widgets.background import LatestJob
+from nasviz.widgets.corpus_facts import read_facts
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.sample import (
     count_space,
@@ -45,7 +46,8 @@ class Work:
         self._searching = Searching(state, self._link)
         self._refining = LatestJob("nasviz-refine", self._failed)
         self._counting = LatestJob("nasviz-count", self._failed)
-        self._done = ("", 0, self.state.corpus)
+        self._reading = LatestJob("nasviz-text", self._unread)
+        self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
 
@@ -53,7 +55,10 @@ class Work:
         """Begin once the explorer is on the page: sample first, then the study."""
         self.state.observe(lambda _change: self._refine(), names=["ranges", "limits", "target"])
         self.state.observe(lambda _change: self._recost(), names=["workload", "hardware"])
-        self.state.observe(lambda _change: self._expect(), names=["plan", "study", "corpus"])
+        self.state.observe(
+            lambda _change: self._expect(), names=["plan", "study", "corpus", "facts"]
+        )
+        self.state.observe(lambda _change: self._read(), names=["plan", "corpus", "selection"])
         self.errand("start", self._begin)
 
     def once_displayed(self, job: Callable[[], None]) -> None:
@@ -72,6 +77,7 @@ class Work:
         self._link.close()
         self._refining.close()
         self._counting.close()
+        self._reading.close()
 
     def errand(self, name: str, job: Callable[[], None]) -> None:
         """Run `job` on a thread of its own; an error of ours is told in the state."""
@@ -100,6 +106,7 @@ class Work:
             job()
         self._counting.submit(self._count)
         self._link.open()
+        self._read()
 
     # The sample: refined when a slider is released, priced anew for another device.
 
@@ -130,22 +137,42 @@ class Work:
             self._counting.submit(self._count)
 
     def _expect(self) -> None:
-        """Anchor the prior anew when a trial was completed, or the plan's budget changed."""
+        """Anchor the prior anew when a trial was completed, or what it is predicted for changed."""
         state = self.state
         if state.prior is None:
             return
         shown = state.study
-        done = (f"{shown.url}#{shown.name}", shown.count("complete"), state.corpus)
-        if done == self._done and state.prior.plan.budget == state.plan.budget:
+        anchored = (
+            *(shown.url, shown.name, shown.count("complete")),
+            *(state.corpus, state.facts, state.plan.budget),
+        )
+        if anchored == self._anchored:
             return
-        self._done = done
+        self._anchored = anchored
 
         def job() -> None:
-            state.prior = expectation(state.plan, state.study.trials, state.corpus)
+            state.prior = expectation(state.plan, shown.trials, state.corpus, state.facts)
             if state.sample is not None:
                 state.sample = requalified(state.sample, state.prior)
 
         self._refining.submit(job)
+
+    def _read(self) -> None:
+        """Learn of the corpus what a prediction asks: its length, and its bytes a token."""
+        state = self.state
+        if state.prior is None:
+            return  # the map first
+
+        def job() -> None:
+            candidate, in_bytes = state.selection, state.plan.budget[0] == "bytes"
+            sizes = [candidate.architecture.vocab_size] if candidate and in_bytes else []
+            state.facts = read_facts(state.corpus, sizes, state.facts)
+            state.corpus_problem = ""
+
+        self._reading.submit(job)
+
+    def _unread(self, problem: Exception) -> None:
+        self.state.corpus_problem = str(problem)
 
     # Errands for the panels.
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
+from nasviz.cost.units import quantity
 from nasviz.plots.density import count_cells, grid_over
-from nasviz.plots.units import format_value, tick_labels, ticks_within
+from nasviz.plots.ticks import tick_labels, ticks_within
 from nasviz.strategies.pareto import front
 from nasviz.widgets.esm import joined_module
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 VALUES = [0.0, 1.0, 12.0, 999.6, 1234.5, 8192.0, 9999.0, 1.31e-3, 4.56e-7, 2.3125, 0.0417, 4.46e6,
           1.2e9, 3.7e13, 59.0, 61.0, 7200.0, 4e5, 1e9]  # fmt: skip
-UNITS = ["", "s", "B", "J", "FLOP", "%", "parameters", "token/s", "bits"]
+UNITS = ["", "s", "B", "J", "FLOP", "%", "parameters", "token/s", "B/s"]
 TICKED = [
     (2.13, 3.07, False, 5, ""), (-3.7, -1.4, True, 7, "s"), (5.2, 5.5, True, 5, ""),
     (0.0, 108.0, False, 5, "s"), (0.0, 1.0, False, 5, "%"), (3.1, 11.2, True, 6, "B"),
@@ -59,7 +60,7 @@ def test_the_page_writes_numbers_and_ticks_alike(browser: Browser) -> None:
         f"{json.dumps(UNITS)}.map((unit) => {json.dumps(VALUES)}.map((v) => formatValue(v, unit)))"
     )
     written = on_a_page(browser, "units.js", call)
-    assert written == [[format_value(value, unit) for value in VALUES] for unit in UNITS]
+    assert written == [[quantity(value, unit) for value in VALUES] for unit in UNITS]
     call = (
         f"{json.dumps(TICKED)}.map(([low, high, log, wanted, unit]) => {{"
         " const ticks = ticksWithin(low, high, log, wanted, unit);"

@@ -9,7 +9,6 @@ from nasviz.cost.chunks import CHUNK, in_chunks
 from nasviz.cost.columns import COST_COLUMNS, cost_column, cost_columns
 from nasviz.cost.estimate import Cost, estimate
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.units import readable
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
 from nasviz.space import presets
@@ -122,18 +121,6 @@ def test_costs_are_computed_when_they_are_asked_for() -> None:
     cost = Cost(presets.named("gpt2"), Workload(), Hardware.named("t4"))
     assert "parameters" not in vars(cost)
     assert cost.parameters is cost.parameters
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (124_439_808, "", "124.4 M"), (0, "B", "0 B"), (1e9, "", "1 B"), (47, "B", "47 B"),
-        (3.21e9, "FLOP", "3.21 GFLOP"), (0.00132, "s", "1.32 ms"), (2.5e-7, "s", "250 ns"),
-        (float("inf"), "s", "∞"), (1e21, "FLOP", "1 ZFLOP"),
-    ],
-)  # fmt: skip
-def test_numbers_are_written_with_units_that_people_read(value, unit, text) -> None:
-    assert readable(value, unit) == text
 
 
 def test_a_table_of_no_candidates_costs_nothing() -> None:

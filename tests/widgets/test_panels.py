@@ -22,9 +22,11 @@ from nasviz.space.fields import FIELDS
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
+from nasviz.training.recipe import recipe_for
 from nasviz.widgets.breakdown import breakdowns
 from nasviz.widgets.card_html import quality_rows
 from nasviz.widgets.code import architecture_code, explorer_code
+from nasviz.widgets.corpus_facts import CorpusFacts
 from nasviz.widgets.drawing import MOST_LAYERS, draw_architecture, layout
 from nasviz.widgets.html import key_values, stacked_bar, tag, text
 from nasviz.widgets.labels import short_label, worded
@@ -35,7 +37,6 @@ from nasviz.widgets.panels.space_panel import SpacePanel, count_note, range_knob
 from nasviz.widgets.panels.training_tab import configuration, trial_status, written_samples
 from nasviz.widgets.panels.trials_tab import differences, trial_cells
 from nasviz.widgets.plan_rows import plan_knobs, plan_of, plan_values
-from nasviz.widgets.quantities import duration, quantity, three_digits
 from nasviz.widgets.roofline_drawing import Roof, draw_roofline, phases
 from nasviz.widgets.state import ExplorerState, StudySnapshot
 
@@ -64,36 +65,6 @@ def trial(number: int = 3, state: str = "complete", **changes: object) -> Trial:
 @pytest.fixture
 def state() -> ExplorerState:
     return ExplorerState(SearchSpace.laptop(), hardware=LAPTOP)
-
-
-# ---- numbers
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "expected"),
-    [
-        (4_460_000, "", "4.46 M"),
-        (999_700, "", "1.00 M"),
-        (7_000_000_000, "", "7.00 B"),
-        (7_000_000_000, "B", "7.00 GB"),
-        (0.00131, "s", "1.31 ms"),
-        (95.4e-6, "s", "95.4 µs"),
-        (7_200, "s", "2.00 h"),
-        (0, "J", "0 J"),
-        (float("nan"), "s", "–"),
-        (float("inf"), "", "∞"),
-        (256, "", "256"),
-    ],
-)
-def test_a_quantity_reads_in_three_digits(value: float, unit: str, expected: str) -> None:
-    assert quantity(value, unit) == expected
-
-
-def test_durations_are_in_whole_units() -> None:
-    assert [duration(each) for each in (48.4, 200, 3_900, None)] == [
-        "48 s", "3 min 20 s", "1 h 05 min", "–",
-    ]  # fmt: skip
-    assert three_digits(0.01234) == "0.0123"
 
 
 # ---- HTML
@@ -346,8 +317,20 @@ def test_a_plan_that_does_not_fit_names_its_row() -> None:
 
 def test_the_configuration_shown_is_the_one_that_deepspeed_gets() -> None:
     plan = TrainingPlan(steps=10, zero_stage=2)
-    shown = configuration(plan, Candidate(architecture()))
+    shown = configuration(plan, Candidate(architecture()), CorpusFacts())
     assert "&quot;stage&quot;: 2" in shown
+
+
+def test_the_configuration_of_a_budget_in_bytes_knows_how_long_the_texts_tokens_are() -> None:
+    sizes = architecture()
+    plan = TrainingPlan(bytes=40_000_000)
+    for per_token in (1.0, 3.7):
+        facts = CorpusFacts("python", 10**7, {sizes.vocab_size: per_token})
+        recipe = recipe_for(sizes, plan, bytes_per_token=per_token)
+        shown = configuration(plan, Candidate(sizes), facts)
+        assert f"&quot;train_batch_size&quot;: {recipe.batch_size}," in shown
+    alone, shorter = (recipe_for(sizes, plan, bytes_per_token=each) for each in (1.0, 3.7))
+    assert alone.batch_size > shorter.batch_size
 
 
 def test_a_search_wants_whole_positive_numbers() -> None:

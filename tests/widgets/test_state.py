@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
+from nasviz.corpus.corpus import open_corpus
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
@@ -20,6 +22,7 @@ from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.widgets.background import LatestJob
+from nasviz.widgets.corpus_facts import CorpusFacts, read_facts
 from nasviz.widgets.editing import edited
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.ranges import checked_ranges, full_ranges, narrowed_to
@@ -237,8 +240,8 @@ def test_the_prior_says_that_it_is_not_measured_until_trials_anchor_it() -> None
     plan = TrainingPlan()
     before = expectation(plan, ())
     after = expectation(plan, [complete_trial(0, 2.75)])
-    assert "not measured" in before.label
-    assert "anchored on 1 trial" in after.label
+    assert "not measured" in before.source
+    assert "anchored on 1 trial" in after.source
     measured_at = after.of_candidate(candidate()).bits_per_byte
     assert abs(measured_at - 2.75) < abs(before.of_candidate(candidate()).bits_per_byte - 2.75)
 
@@ -262,6 +265,57 @@ def test_more_training_is_expected_to_give_fewer_bits() -> None:
     )
     longer = requalified(sample, expectation(TrainingPlan(tokens=10**7), ()))
     assert np.all(longer.bits_per_byte < sample.bits_per_byte)
+
+
+def test_a_budget_in_bytes_is_as_many_tokens_as_the_text_makes_of_it() -> None:
+    facts = CorpusFacts("python", 10**9, {256: 1.0, 1024: 2.5})
+    small, large = (Candidate(Architecture(3, 96, 3, vocab, 64)) for vocab in (256, 1024))
+    in_bytes = expectation(TrainingPlan(bytes=5_000_000), (), facts=facts)
+    for each, tokens in ((small, 5_000_000), (large, 2_000_000)):
+        in_tokens = expectation(TrainingPlan(tokens=tokens), (), facts=facts)
+        assert in_bytes.of_candidate(each).bits_per_byte == pytest.approx(
+            in_tokens.of_candidate(each).bits_per_byte, rel=1e-6
+        )
+    longer = CorpusFacts("python", 10**9, {1024: 4.0})
+    other = expectation(TrainingPlan(bytes=5_000_000), (), facts=longer)
+    assert other.of_candidate(large) != in_bytes.of_candidate(large)
+
+
+def test_text_that_is_read_again_teaches_less_than_new_text() -> None:
+    plan = TrainingPlan(tokens=20_000_000)
+    short, long = (
+        expectation(plan, (), facts=CorpusFacts("python", size)).of_candidate(candidate())
+        for size in (100_000, 10**9)
+    )
+    assert short.bits_per_byte > long.bits_per_byte
+
+
+def test_trials_tell_how_long_the_tokens_of_their_text_are() -> None:
+    done = complete_trial(0, 2.4)
+    told = replace(done, result=MappingProxyType({**done.result, "bytes": 3_000_000}))
+    assert expectation(TrainingPlan(), [told]).facts.measured == {256: 2.0}
+    other = replace(told, corpus="/texts/other.txt")
+    assert expectation(TrainingPlan(), [other]).facts.measured == {}
+
+
+def test_facts_are_those_of_the_corpus_that_is_trained_on(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("one two three four five six seven eight nine ten\n" * 900)
+    facts = read_facts(str(text), [256, 300], CorpusFacts())
+    assert facts.train_bytes == open_corpus(str(text)).part_bytes("train")
+    assert facts.measured[256] == 1.0
+    assert facts.measured[300] > 2
+    assert read_facts(str(text), [300], facts) is facts
+    assert read_facts("python", [], facts).measured == {}
+
+
+def test_a_prediction_says_for_how_much_training_and_from_where() -> None:
+    before = expectation(TrainingPlan(tokens=1_536_000), ())
+    assert before.label == "prior for 1.54\xa0M tokens"
+    assert before.source == "published scaling laws, not measured"
+    after = expectation(TrainingPlan(seconds=90), [complete_trial(0, 2.75)])
+    assert after.label == "prior for 1.5\xa0min of training"
+    assert after.source == "published scaling laws, anchored on 1 trial"
 
 
 @pytest.mark.parametrize("budget", [{"steps": 300}, {"bytes": 10**6}, {"seconds": 60}])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasviz.cost.units import NO_BREAK
 from nasviz.widgets.expectation import Expectation
 from nasviz.widgets.export.sheet import sheet
 from nasviz.widgets.sample import Sample
@@ -26,7 +27,8 @@ def candidates_csv(sample: Sample, rows: NDArray[np.intp], expected: Expectation
     quality = [
         _figures(each) for each in (prediction.bits_per_byte, prediction.low, prediction.high)
     ]
-    source = [sample.quality_label] * len(rows)
+    said = f"{sample.quality_label}: {sample.quality_source}".replace(NO_BREAK, " ")
+    source = [said] * len(rows)
     columns = [*fields.values(), *costs.values(), *quality, source]
     return sheet([*fields, *costs, *QUALITY], zip(*columns, strict=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nasviz.cost.units import plural
 from nasviz.errors import InputError, unknown_name
 from nasviz.widgets.candidate_map import CandidateMap
 from nasviz.widgets.card_html import workload_words
@@ -12,7 +13,6 @@ from nasviz.widgets.export.candidates_csv import candidates_csv
 from nasviz.widgets.export.page import map_page
 from nasviz.widgets.export.trials_csv import trials_csv
 from nasviz.widgets.knobs import Knobs
-from nasviz.widgets.quantities import plural
 from nasviz.widgets.sample_columns import passing_rows
 from nasviz.widgets.state import ExplorerState
 

@@ -112,7 +112,9 @@ export function describeRow(row, sample, specs, axes) {
     const value = formatValue(code, spec.unit);
     sizes.push(spec.short ? spec.short.replace("{}", value) : `${spec.label} ${value}`);
   }
-  return [sizes.join(" · "), figures((name) => sample.values(name)[row], specs, axes)];
+  const lines = [sizes.join(" · "), figures((name) => sample.values(name)[row], specs, axes)];
+  const { note } = specs[axes.y.name];
+  return note ? [...lines, note] : lines;
 }
 
 export function describeMark(mark, specs, axes) {

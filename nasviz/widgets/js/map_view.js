@@ -196,7 +196,8 @@ export class MapView {
       const { counts, shown } = countCells(xs, ys, sample.out, grid);
       this.figure.setImage(densityPixels(counts, dark).pixels, grid);
       this.shown = shown;
-      this.scale = { density: true, note: specs[axes.y.name].note };
+      const { note, source } = specs[axes.y.name];
+      this.scale = { density: true, note: source ? `${note}: ${source}` : note };
       return;
     }
     const log = spec.log && !spec.choices;

@@ -1,4 +1,4 @@
-// Numbers as people write them, and round ticks; plots/units.py says the same in Python.
+// Numbers as people write them, and round ticks; cost/units.py and plots/ticks.py say the same.
 
 const SI = [[1e-12, "p"], [1e-9, "n"], [1e-6, "µ"], [1e-3, "m"], [1, ""], [1e3, "k"], [1e6, "M"],
   [1e9, "G"], [1e12, "T"], [1e15, "P"], [1e18, "E"], [1e21, "Z"], [1e24, "Y"]];
@@ -8,18 +8,23 @@ const TIMES = [[1e-9, "ns"], [1e-6, "µs"], [1e-3, "ms"], [1, "s"], [60, "min"],
 const BYTES = [[1, "B"], [1e3, "kB"], [1e6, "MB"], [1e9, "GB"], [1e12, "TB"], [1e15, "PB"]];
 const OWN_SCALES = { s: TIMES, B: BYTES, bytes: BYTES };
 const PLAIN_BELOW = 1e4; // 8,192 is read more easily than 8.19 k
-const PREFIXED = new Set(["J", "FLOP", "FLOP/s", "W"]);
-const COUNTED = new Set(["", "parameters", "weights"]);
+const PREFIXED = new Set(["J", "FLOP", "FLOP/s", "B/s", "W"]);
+const UNSAID = new Set(["", "parameters", "weights"]); // what is counted stands beside the number
+const SPACE = "\u00a0"; // a figure never leaves its unit at the end of a line
 
 // The scale (a factor and its suffix) in which `value` has 1 to 999 before the point.
 export function scaleOf(value, unit) {
   const size = Math.abs(value);
   if (unit === "%") return [0.01, "%"];
   if (OWN_SCALES[unit]) return pickScale(OWN_SCALES[unit], size);
-  if (size < PLAIN_BELOW && !PREFIXED.has(unit)) return [1, COUNTED.has(unit) ? "" : unit];
-  if (COUNTED.has(unit)) return pickScale(COUNTS, size);
-  const [factor, prefix] = pickScale(SI, size);
-  return [factor, prefix + unit];
+  if (PREFIXED.has(unit)) {
+    const [factor, prefix] = pickScale(SI, size);
+    return [factor, prefix + unit];
+  }
+  const word = UNSAID.has(unit) ? "" : unit;
+  if (size < PLAIN_BELOW) return [1, word];
+  const [factor, prefix] = pickScale(COUNTS, size);
+  return [factor, `${prefix} ${word}`.trim()];
 }
 
 function pickScale(scales, size) {
@@ -33,12 +38,13 @@ function pickScale(scales, size) {
 
 // "1.31 ms", "4.46 M", "17 MB", "2.31": three significant digits, thousands set apart.
 export function formatValue(value, unit = "") {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
   const [factor, suffix] = scaleOf(value, unit);
   const number = value / factor;
   const whole = factor === 1 && Number.isInteger(value);
   const text = whole ? groupDigits(value) : shortest(number, 3);
-  return suffix ? `${text} ${suffix}` : text;
+  return suffix ? text + SPACE + suffix.replace(" ", SPACE) : text;
 }
 
 function shortest(number, digits) {
@@ -96,7 +102,7 @@ export function tickLabel(tick, ticks, unit, log) {
   const fine = Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6 ? 1 : 0;
   const number = (tick / factor).toFixed(decimals + fine);
   const text = Math.abs(tick / factor) >= 1000 ? groupDigits(number) : number;
-  return suffix ? `${text} ${suffix}` : text;
+  return suffix ? text + SPACE + suffix.replace(" ", SPACE) : text;
 }
 
 // On a log axis all ticks share the middle one's scale where that reads well: 0.2 ms … 20 ms.
@@ -105,5 +111,5 @@ function logLabel(value, ticks, unit) {
   const [least, most] = [10 ** ticks[0] / factor, 10 ** ticks[ticks.length - 1] / factor];
   if (least < 0.0999 || most > 999) return formatValue(value, unit);
   const text = shortest(value / factor, 3);
-  return suffix ? `${text} ${suffix}` : text;
+  return suffix ? text + SPACE + suffix.replace(" ", SPACE) : text;
 }

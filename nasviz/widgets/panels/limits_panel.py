@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.cost.columns import COST_COLUMNS
+from nasviz.cost.units import quantity
 from nasviz.widgets.html import heading, text
 from nasviz.widgets.knobs import Knob, Knobs
-from nasviz.widgets.quantities import quantity
 from nasviz.widgets.sample import Sample
 from nasviz.widgets.state import ExplorerState
 

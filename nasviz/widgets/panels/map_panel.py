@@ -9,16 +9,18 @@ import ipywidgets
 import numpy as np
 
 from nasviz.cost.columns import COST_COLUMNS, cost_columns
+from nasviz.cost.units import quantity
 from nasviz.space import presets
 from nasviz.space.candidate import Candidate
 from nasviz.space.table import CandidateTable
 from nasviz.study.trial import Trial
+from nasviz.training.plan import TrainingPlan
 from nasviz.widgets.candidate_map import CandidateMap
+from nasviz.widgets.expectation import budget_words
 from nasviz.widgets.html import Html, table, tag, text
 from nasviz.widgets.knobs import Forward, Knobs
 from nasviz.widgets.map_columns import Mark
 from nasviz.widgets.panels.limits_panel import LIMITED
-from nasviz.widgets.quantities import quantity
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.sample import Sample
 from nasviz.widgets.sample_columns import QUALITY, map_columns
@@ -115,6 +117,10 @@ class MapPanel:
         for trial, values in zip(
             shown, self._values_of([trial.candidate for trial in shown]), strict=True
         ):
+            if trial.state != "complete":
+                # The cloud is drawn for the plan on show; a trial has a plan of its own.
+                own = self.state.prior.under(TrainingPlan.from_json(dict(trial.plan)))
+                values[QUALITY] = own.of_candidate(trial.candidate).bits_per_byte
             yield trial_mark(trial, values), trial.candidate
 
     def _pinned(self) -> Iterator[tuple[Mark, Candidate]]:
@@ -129,13 +135,11 @@ class MapPanel:
 
     def _landmarks(self) -> Iterator[tuple[Mark, Candidate]]:
         found = self._known
+        note = f"predicted for {budget_words(self.state.prior.plan)}"
         for (name, candidate), values in zip(
             found.items(), self._values_of(list(found.values())), strict=True
         ):
-            mark = Mark(
-                f"{PRESET}{name}", name, "landmark", values, note="expected under the same plan"
-            )
-            yield mark, candidate
+            yield Mark(f"{PRESET}{name}", name, "landmark", values, note=note), candidate
 
     def _values_of(self, candidates: list[Candidate]) -> list[dict[str, float]]:
         """Return each candidate's costs and expected quality by column."""
@@ -207,7 +211,8 @@ def front_table(sample: Sample, rows: Sequence[int], cost: str) -> Html:
         )  # fmt: skip
         body.append([text(each) for each in figures])
     head = ("layers", "width", "heads", "vocabulary", "context", column.label, "bits/byte")
-    summary = tag("summary", text(f"the predicted front as a table ({sample.quality_label})"))
+    said = f"the predicted front as a table ({sample.quality_label}: {sample.quality_source})"
+    summary = tag("summary", text(said))
     return tag("details", summary, table(head, body), css="nv-more")
 
 
@@ -216,13 +221,18 @@ def _values(dimension: Any) -> list[Any]:
 
 
 def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:
-    """Return a trial's point: measured where it is complete, expected (and hollow) before."""
-    title = f"trial {trial.number}: {trial.candidate.architecture.title}"
+    """Return a trial's point: measured where it is complete, expected (and hollow) before.
+
+    Its note says after how much training: the cloud below it may stand for another budget.
+    """
+    name, title = f"{TRIAL}{trial.number}", trial.candidate.architecture.title
     if trial.state != "complete":
-        note = f"{trial.state}; expected, not measured"
-        return Mark(f"{TRIAL}{trial.number}", title, "waiting", values, note=note)
+        budget = budget_words(TrainingPlan.from_json(dict(trial.plan)))
+        note = f"{trial.state}; predicted for {budget}, not measured"
+        return Mark(name, f"trial {trial.number}: {title}", "waiting", values, note=note)
     measured = {**values, QUALITY: float(trial.result[QUALITY])}
-    return Mark(f"{TRIAL}{trial.number}", title, "trained", measured, note="trained")
+    note = f"measured after {quantity(trial.result['tokens'])} tokens"
+    return Mark(name, f"trial {trial.number}: {title}", "trained", measured, note=note)
 
 
 def landmarks(sample: Sample) -> dict[str, Candidate]:

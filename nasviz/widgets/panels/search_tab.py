@@ -9,13 +9,13 @@ import ipywidgets
 import numpy as np
 
 from nasviz.cost.columns import COST_COLUMNS
+from nasviz.cost.units import plural, quantity
 from nasviz.errors import InputError
 from nasviz.plots.front import Objective, SearchFront
 from nasviz.plots.hypervolume import HypervolumeHistory, Search
 from nasviz.widgets.figure_view import FigureView
 from nasviz.widgets.html import Html, bold, heading, join, note, text
 from nasviz.widgets.knobs import Knob, Knobs
-from nasviz.widgets.quantities import plural, quantity
 from nasviz.widgets.state import ExplorerState
 
 if TYPE_CHECKING:

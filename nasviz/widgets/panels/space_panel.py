@@ -8,12 +8,12 @@ import ipywidgets
 import numpy as np
 
 from nasviz.cost.columns import COST_COLUMNS
+from nasviz.cost.units import count
 from nasviz.space.counting import SpaceCount
 from nasviz.space.dimensions import Choice, Dimension, Real
 from nasviz.widgets.html import Html, bold, heading, join, note, text
 from nasviz.widgets.knobs import Knob, Knobs
 from nasviz.widgets.labels import short_label, value_label, worded
-from nasviz.widgets.quantities import count
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.state import ExplorerState
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nasviz.cost.units import plural
 from nasviz.study.found import DEFAULT_NAME, FoundStudy, studies_in
 from nasviz.study.location import without_password
-from nasviz.widgets.quantities import plural
 from nasviz.widgets.state import ExplorerState, StudySnapshot
 from nasviz.widgets.study_menu import StudyMenu
 

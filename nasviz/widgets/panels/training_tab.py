@@ -8,11 +8,13 @@ from typing import Any
 
 import ipywidgets
 
+from nasviz.cost.units import duration, quantity
 from nasviz.errors import InputError
 from nasviz.plots.learning_curve import Curve, LearningCurves
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Request, Trial
 from nasviz.training.plan import TrainingPlan
+from nasviz.widgets.corpus_facts import CorpusFacts
 from nasviz.widgets.figure_view import FigureView
 from nasviz.widgets.html import (
     Html,
@@ -36,7 +38,6 @@ from nasviz.widgets.plan_rows import (
     plan_values,
     without_place,
 )
-from nasviz.widgets.quantities import duration, quantity
 from nasviz.widgets.state import ExplorerState
 
 DEFAULT_PROMPT = "The "
@@ -83,7 +84,9 @@ class TrainingTab:
         self.configuration = ipywidgets.HTML()
         self.view = self._columns()
         self.knobs.on_values(self._change_plan)
-        state.observe(lambda _change: self._show_plan(), names=["plan", "corpus", "selection"])
+        state.observe(
+            lambda _change: self._show_plan(), names=["plan", "corpus", "selection", "facts"]
+        )
         state.observe(lambda _change: self._show_trial(), names=["study", "watched", "curve"])
         self._show_plan()
         self._show_trial()
@@ -113,7 +116,7 @@ class TrainingTab:
         except InputError as problem:
             self.knobs.errors = {place_of(problem, values): without_place(problem)}
             return
-        self.knobs.errors = {}
+        self._show_problem()
         self.state.plan = plan
         self.state.corpus = corpus_of(str(values[CORPUS]))
 
@@ -123,7 +126,11 @@ class TrainingTab:
             self.knobs.values = values
         candidate = self.state.selection
         self.train.disabled = candidate is None
-        self.configuration.value = configuration(self.state.plan, candidate)
+        self.configuration.value = configuration(self.state.plan, candidate, self.state.facts)
+
+    def _show_problem(self) -> None:
+        problem = self.state.corpus_problem
+        self.knobs.errors = {CORPUS: problem} if problem else {}
 
     def _show_trial(self) -> None:
         trial = self.state.study.trial(self.state.watched)
@@ -187,13 +194,15 @@ def written_samples(samples: Sequence[Mapping[str, str]]) -> Html:
     )
 
 
-def configuration(plan: TrainingPlan, candidate: Candidate | None) -> Html:
+def configuration(plan: TrainingPlan, candidate: Candidate | None, facts: CorpusFacts) -> Html:
     """Return the DeepSpeed configuration that a plan becomes, folded away."""
     if candidate is None:
         return Html("")
-    shown = json.dumps(plan.deepspeed_config(candidate.architecture), indent=2)
+    architecture = candidate.architecture
+    per_token = float(facts.bytes_per_token(architecture.vocab_size))
+    made = plan.deepspeed_config(architecture, bytes_per_token=per_token)
     summary = tag("summary", text("the DeepSpeed configuration of this run"))
-    return tag("details", summary, code(shown), css="nv-more")
+    return tag("details", summary, code(json.dumps(made, indent=2)), css="nv-more")
 
 
 def trial_status(trial: Trial | None, rows: Mapping[str, Any] | None) -> Html:

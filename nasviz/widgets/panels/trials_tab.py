@@ -7,12 +7,12 @@ from typing import Any
 
 import ipywidgets
 
+from nasviz.cost.units import NOT_KNOWN, duration, quantity
 from nasviz.space.fields import FIELDS
 from nasviz.study.trial import Request, Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
 from nasviz.widgets.panels.trial_actions import TrialActions
-from nasviz.widgets.quantities import NOT_KNOWN, duration, quantity
 from nasviz.widgets.state import ExplorerState
 
 COLUMNS = (

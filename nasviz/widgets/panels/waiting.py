@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import ipywidgets
 
+from nasviz.cost.units import plural
 from nasviz.widgets.html import Html, tag, text
-from nasviz.widgets.quantities import plural
 from nasviz.widgets.state import ExplorerState, StudySnapshot
 
 
