@@ -1,14 +1,21 @@
-"""What a search has found for what it has spent: hypervolume against trials or seconds."""
+"""What a search has found for what it has spent: hypervolume against trials or seconds.
+
+The hypervolume (Zitzler & Thiele 1999) is the part of a box that the front beats: from the
+reference point, just worse than everything found, to the ideal point, the best of each objective
+at once. As a share of that box it has no unit, whatever the objectives'.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasviz.cost.units import quantity
 from nasviz.plots.axis import Content, fitted_axis, new_figure, refresh
+from nasviz.plots.end_labels import label_heights, with_room
 from nasviz.plots.theme import DASHES, SERIES
 
 if TYPE_CHECKING:
@@ -26,9 +33,13 @@ class Search:
 
 @dataclass(frozen=True)
 class HypervolumeHistory:
-    """Searches to compare on one reference point; `spent_label` "trials" or "seconds"."""
+    """Searches to compare on one reference point; `spent_label` "trials" or "seconds".
+
+    `box` is the volume between the reference and the ideal point.
+    """
 
     searches: tuple[Search, ...]
+    box: float = 1.0
     spent_label: str = "trials"
     unit: str = ""
 
@@ -40,7 +51,7 @@ def draw_hypervolume(record: HypervolumeHistory) -> Figure:
     drawn.scatter("x", "y", name="ends", color="colour", size=8)
     drawn.text(
         "x", "y", "text", name="names", color="colour", text_font_size="11px",
-        text_align="right", text_baseline="bottom", x_offset=-6, y_offset=-4,
+        text_align="left", text_baseline="middle", x_offset=9,
     )  # fmt: skip
     refresh(drawn, hypervolume_content(record))
     return drawn
@@ -48,21 +59,27 @@ def draw_hypervolume(record: HypervolumeHistory) -> Figure:
 
 def hypervolume_content(record: HypervolumeHistory) -> Content:
     """Return what the figure shows of `record`: steps, since a value holds until the next trial."""
-    steps = [_steps(search) for search in record.searches]
+    steps = [_steps(search, record.box) for search in record.searches]
     colours = [SERIES[place % len(SERIES)] for place in range(len(steps))]
     seen = [place for place, (xs, _) in enumerate(steps) if xs.size]
-    ends = {
+    ends: dict[str, list[Any]] = {
         "x": [float(steps[place][0][-1]) for place in seen],
         "y": [float(steps[place][1][-1]) for place in seen],
         "colour": [colours[place] for place in seen],
     }
+    across = fitted_axis(
+        record.spent_label, record.unit, [xs for xs, _ in steps], from_zero=True, margin=0.02
+    )
+    y = fitted_axis(
+        "share of the box under the front",
+        "%",
+        [ys for _, ys in steps],
+        from_zero=True,
+        margin=0.12,
+    )
     return Content(
-        fitted_axis(
-            record.spent_label, record.unit, [xs for xs, _ in steps], from_zero=True, margin=0.02
-        ),
-        fitted_axis(
-            "hypervolume (more is better)", "", [ys for _, ys in steps], from_zero=True, margin=0.12
-        ),
+        with_room(across),
+        y,
         {
             "searches": {
                 "xs": [xs for xs, _ in steps],
@@ -71,14 +88,25 @@ def hypervolume_content(record: HypervolumeHistory) -> Content:
                 "dash": [DASHES[place % len(DASHES)] for place in range(len(steps))],
             },
             "ends": ends,
-            "names": ends | {"text": [record.searches[place].label for place in seen]},
+            "names": ends
+            | {
+                "x": [across.high] * len(seen),
+                "y": label_heights(ends["y"], y),
+                "text": [_name(record, place, steps[place][1][-1]) for place in seen],
+            },
         },
     )
 
 
-def _steps(search: Search) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _name(record: HypervolumeHistory, place: int, share: float) -> str:
+    """Return what stands at a line's end: the share, and whose it is where there are several."""
+    label = record.searches[place].label if len(record.searches) > 1 else ""
+    return f"{label}  {quantity(share, '%')}".strip()
+
+
+def _steps(search: Search, box: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     spent = np.asarray(search.spent, float)
-    reached = np.asarray(search.hypervolume, float)
+    reached = np.asarray(search.hypervolume, float) / box
     if spent.size == 0:
         return spent, reached
     return np.repeat(spent, 2)[1:], np.repeat(reached, 2)[:-1]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.plots.axis import Axis, Content, fitted_axis, new_figure, refresh
+from nasviz.plots.end_labels import label_heights, with_room
 from nasviz.plots.theme import DASHES, GREY, MARKERS, SERIES
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def draw_learning_curve(record: LearningCurves) -> Figure:
     """Return the figure of `record`.
 
     Parts by name: `curves` (lines), `scores` (markers at evaluations), `ends` (the latest point),
-    `names` (labels at the ends), `levels`.
+    `names` (right of all curves), `levels`.
     """
     from bokeh.models import HoverTool
 
@@ -61,7 +62,7 @@ def draw_learning_curve(record: LearningCurves) -> Figure:
     drawn.scatter("x", "y", name="ends", marker="marker", color="colour", size=9)
     drawn.text(
         "x", "y", "text", name="names", color="colour", text_font_size="11px",
-        text_align="right", text_baseline="bottom", x_offset=-4, y_offset=-10,
+        text_align="left", text_baseline="middle", x_offset=9,
     )  # fmt: skip
     drawn.add_tools(HoverTool(renderers=[lines], tooltips=[("", "@label"), ("", "$data_y")]))
     refresh(drawn, learning_curve_content(record))
@@ -75,14 +76,15 @@ def learning_curve_content(record: LearningCurves) -> Content:
     markers = [MARKERS[place % len(MARKERS)] for place in range(len(paths))]
     dashes = [DASHES[place // len(SERIES) % len(DASHES)] for place in range(len(paths))]
     labels = [curve.label for curve in record.curves]
-    x = fitted_axis(
+    across = fitted_axis(
         *(("training time", "s") if record.against == "seconds" else ("tokens", "")),
         [path[0] for path in paths], from_zero=True, margin=0.02,
     )  # fmt: skip
+    x = with_room(across)
     levels = [value for _, value in record.levels]
     y = _measure_axis(record, [path[1] for path in paths], levels)
     seen = [place for place, (xs, _) in enumerate(paths) if xs.size]
-    ends = {
+    ends: dict[str, list[Any]] = {
         "x": [float(paths[place][0][-1]) for place in seen],
         "y": [float(paths[place][1][-1]) for place in seen],
         "colour": [colours[place] for place in seen],
@@ -106,7 +108,12 @@ def learning_curve_content(record: LearningCurves) -> Content:
                 "marker": [markers[at] for at, path in enumerate(scored) for _ in path[0]],
             },
             "ends": ends | {"marker": [markers[place] for place in seen]},
-            "names": ends | {"text": [f"{labels[at]}  {paths[at][1][-1]:.3f}" for at in seen]},
+            "names": ends
+            | {
+                "x": [across.high] * len(seen),
+                "y": label_heights(ends["y"], y),
+                "text": [f"{labels[at]}  {paths[at][1][-1]:.3f}" for at in seen],
+            },
             "levels": {
                 "x0": [x.low] * len(levels),
                 "x1": [x.high] * len(levels),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,34 @@ def test_the_front_is_a_staircase_and_unfinished_trials_are_left_out() -> None:
     assert sources["steps"]["y"].tolist() == [2.9, 2.9, 2.2]
     assert sources["trials"]["label"] == ["c"]
     assert sources["latest"]["label"] == ["c"]
+
+
+@pytest.mark.parametrize("ends", [[2.5], [2.5, 2.5, 2.51], [2.0, 2.0, 2.0, 3.0], [3.0] * 5, []])
+def test_names_lie_on_no_curve_and_on_no_other_name(ends: list[float]) -> None:
+    record = LearningCurves(
+        tuple(
+            Curve(f"trial {at}", *(np.array([0.0, 1e6 / (at + 1)]),) * 2,
+                  np.array([4.0, end]), np.array([np.nan, np.nan]))
+            for at, end in enumerate(ends)
+        )
+    )  # fmt: skip
+    content = learning_curve_content(record)
+    names = content.sources["names"]
+    furthest = max((float(xs[-1]) for xs in content.sources["curves"]["xs"]), default=0.0)
+    assert all(x > furthest for x in names["x"])
+    assert content.x.high - content.x.low >= 1.3 * furthest  # room for the letters
+    heights = sorted(names["y"])
+    line = (content.y.high - content.y.low) * 0.08
+    assert all(b - a >= line for a, b in pairwise(heights))
+    assert all(content.y.low < each < content.y.high for each in heights)
+    assert (
+        np.argsort(names["y"], kind="stable").tolist() == np.argsort(ends, kind="stable").tolist()
+    )
+
+
+def test_hypervolume_is_a_share_of_its_box() -> None:
+    search = Search("nsga2", np.array([1.0, 2.0]), np.array([0.5, 1.5]))
+    content = hypervolume_content(HypervolumeHistory((search,), box=2.0))
+    assert content.sources["searches"]["ys"][0].tolist() == [0.25, 0.25, 0.75]
+    assert content.sources["names"]["text"] == ["75\xa0%"]
+    assert content.y.unit == "%"

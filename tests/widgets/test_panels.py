@@ -32,6 +32,7 @@ from nasviz.widgets.html import key_values, stacked_bar, tag, text
 from nasviz.widgets.labels import short_label, worded
 from nasviz.widgets.panels.header import Header, hardware_knob, study_pills
 from nasviz.widgets.panels.limits_panel import LIMITED, LimitsPanel, nice_steps
+from nasviz.widgets.panels.map_panel import trial_mark
 from nasviz.widgets.panels.search_tab import checked_settings
 from nasviz.widgets.panels.space_panel import SpacePanel, count_note, range_knob
 from nasviz.widgets.panels.training_tab import configuration, trial_status, written_samples
@@ -127,6 +128,19 @@ def test_an_untied_head_is_drawn_in_its_own_colour() -> None:
     untied = Architecture(2, 96, 3, 256, 64, tied_embeddings=False)
     assert [box.part for box in layout(untied)].count("head") == 1
     assert "head" not in [box.part for box in layout(architecture())]
+
+
+# ---- the map
+
+
+def test_a_trials_dot_says_after_how_many_tokens_whatever_the_cloud_stands_for() -> None:
+    places = {"parameters_total": 1e5, "bits_per_byte": 3.0}
+    done = trial_mark(trial(), places)
+    assert done.note == "measured after 99.8\xa0k tokens"
+    assert done.values["bits_per_byte"] == 2.345
+    waiting = trial_mark(trial(state="waiting", plan={"tokens": 200_000}), places)
+    assert waiting.note == "waiting; predicted for 200\xa0k tokens, not measured"
+    assert waiting.values["bits_per_byte"] == 3.0
 
 
 # ---- the card

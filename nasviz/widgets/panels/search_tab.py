@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
+from numpy.typing import NDArray
 
 from nasviz.cost.columns import COST_COLUMNS
-from nasviz.cost.units import plural, quantity
+from nasviz.cost.units import NO_BREAK, plural, quantity
 from nasviz.errors import InputError
 from nasviz.plots.front import Objective, SearchFront
 from nasviz.plots.hypervolume import HypervolumeHistory, Search
@@ -79,6 +80,7 @@ class SearchTab:
             label="Hypervolume against trials",
             placeholder="what each trial adds comes here",
         )
+        self.box = ipywidgets.HTML()
         self.start.on_click(lambda _button: self._start(start))
         self.stop.on_click(lambda _button: stop())
         self.view = self._columns()
@@ -93,7 +95,9 @@ class SearchTab:
         columns = [
             ipywidgets.VBox([title, self.knobs, actions, self.status]),
             ipywidgets.VBox([ipywidgets.HTML(heading("Front so far")), self.front]),
-            ipywidgets.VBox([ipywidgets.HTML(heading("Gain for what was spent")), self.history]),
+            ipywidgets.VBox(
+                [ipywidgets.HTML(heading("Gain for what was spent")), self.history, self.box]
+            ),
         ]
         for column in columns:
             column.add_class("nv-column")
@@ -120,8 +124,10 @@ class SearchTab:
             self._drawn = None
             self.front.clear()
             self.history.clear()
+            self.box.value = Html("")
         elif np.isfinite(result.values).all(axis=1).any():
             self._draw(result)
+            self.box.value = box_words(result)
 
     def _draw(self, result: SearchResult) -> None:
         from nasviz.plots.axis import refresh
@@ -222,6 +228,38 @@ def front_record(result: SearchResult) -> SearchFront:
 
 
 def history_record(result: SearchResult) -> HypervolumeHistory:
-    """Return the hypervolume after each trial."""
+    """Return the hypervolume after each trial, as a share of its box."""
     spent = np.arange(1, len(result.trials) + 1, dtype=np.float64)
-    return HypervolumeHistory((Search("this search", spent, result.hypervolume),))
+    box = float(np.prod(result.reference - ideal_point(result)))
+    return HypervolumeHistory((Search("this search", spent, result.hypervolume),), box)
+
+
+def ideal_point(result: SearchResult) -> NDArray[np.float64]:
+    """Return the best value of each objective that any trial reached, shape (m,)."""
+    complete = result.values[np.isfinite(result.values).all(axis=1)]
+    return np.asarray(complete.min(axis=0))
+
+
+def box_words(result: SearchResult) -> Html:
+    """Return what the share is a share of: its two corners, in the objectives' own units."""
+
+    def corner(point: NDArray[np.float64]) -> str:
+        return " and ".join(
+            objective_words(name, float(value))
+            for name, value in zip(result.objectives, point, strict=True)
+        )
+
+    return note(
+        text("0 %: no better than "),
+        bold(corner(result.reference)),
+        text(" (the reference point, just beyond the worst trial). 100 %: one model with "),
+        bold(corner(ideal_point(result))),
+        text(" at once (the best of each so far; the nearer, the less there is to choose)."),
+    )
+
+
+def objective_words(name: str, value: float) -> str:
+    """Return an objective's value as people say it: "2.31 bits/byte", "0.9 ms"."""
+    if name == QUALITY:
+        return f"{value:.2f}{NO_BREAK}bits/byte"
+    return quantity(value, COST_COLUMNS[name].unit)
