@@ -15,7 +15,7 @@ import torch
 
 from nasviz.cost.estimate import estimate
 from nasviz.cost.memory import Memory
-from nasviz.cost.units import readable
+from nasviz.cost.units import printed
 from nasviz.cost.workload import Workload
 from nasviz.space.candidate import Candidate
 from nasviz.training.engine import settle_precision
@@ -123,8 +123,8 @@ def _check(bytes_needed: float, parts: Memory, available: float, place: str) -> 
     else:
         remedy = "use a smaller batch, gradient_accumulation, or activation_checkpointing=True"
     raise TrainingError(
-        f"training needs {readable(bytes_needed, 'B')} at the least (weights, gradients and "
-        f"optimizer {readable(state, 'B')}, activations {readable(forward, 'B')} a device) and "
-        f"{place} has {readable(available, 'B')} free; {remedy}",
+        f"training needs {printed(bytes_needed, 'B')} at the least (weights, gradients and "
+        f"optimizer {printed(state, 'B')}, activations {printed(forward, 'B')} a device) and "
+        f"{place} has {printed(available, 'B')} free; {remedy}",
         OUT_OF_MEMORY,
     )
