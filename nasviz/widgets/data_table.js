@@ -39,7 +39,6 @@ function render({ model, el }) {
     const sort = () => {
       sorted = { name: column.name, direction: mine ? -sorted.direction : 1 };
       draw();
-      el.querySelectorAll("th")[cell.cellIndex]?.focus();
     };
     cell.addEventListener("click", sort);
     cell.addEventListener("keydown", (event) => {
@@ -50,7 +49,6 @@ function render({ model, el }) {
 
   function line(row, columns) {
     const node = document.createElement("tr");
-    node.tabIndex = 0;
     node.dataset.row = row.id;
     node.dataset.lmSuppressShortcuts = "true";
     node.setAttribute("aria-selected", model.get("picked") === row.id);
@@ -79,6 +77,7 @@ function render({ model, el }) {
         cell.append(tag);
       } else cell.textContent = text;
     }
+    node.addEventListener("focusin", () => reach(node));
     node.addEventListener("click", () => pick(row.id));
     node.addEventListener("keydown", (event) => {
       if (event.target !== node) return;
@@ -87,6 +86,22 @@ function render({ model, el }) {
       if (event.key === "ArrowUp") { event.preventDefault(); node.previousElementSibling?.focus(); }
     });
     return node;
+  }
+
+  // Where the focus is, as a selector that finds the same part in a table drawn anew.
+  function focusedPart() {
+    const active = document.activeElement;
+    if (!el.contains(active)) return null;
+    const row = active.closest("tr[data-row]")?.dataset.row;
+    if (!row) return `th:nth-child(${active.cellIndex + 1})`;
+    return `tr[data-row="${row}"]${active.type === "checkbox" ? " input" : ""}`;
+  }
+
+  // One row and its box are in the Tab key's way, however long the table; arrows go up and down.
+  function reach(node) {
+    for (const row of el.querySelectorAll("tbody tr")) {
+      row.tabIndex = row.querySelector("input").tabIndex = row === node ? 0 : -1;
+    }
   }
 
   function draw() {
@@ -98,7 +113,7 @@ function render({ model, el }) {
       el.replaceChildren(words);
       return;
     }
-    const focused = el.contains(document.activeElement) && document.activeElement.dataset.row;
+    const focused = focusedPart();
     const columns = model.get("columns");
     if (sorted.name) rows.sort(compare);
     const table = document.createElement("table");
@@ -113,7 +128,8 @@ function render({ model, el }) {
     const place = el.scrollTop;
     el.replaceChildren(table);
     el.scrollTop = place;
-    if (focused) el.querySelector(`tr[data-row="${focused}"]`)?.focus();
+    reach(el.querySelector('tr[aria-selected="true"]') ?? el.querySelector("tbody tr"));
+    if (focused) el.querySelector(focused)?.focus();
   }
 
   for (const name of ["columns", "rows", "picked", "compared", "empty"]) {

@@ -196,7 +196,7 @@ class Notebook:
         before = path.stat().st_mtime_ns
         self.command("docmanager:save")
         deadline = time.monotonic() + 20
-        while path.stat().st_mtime_ns == before:
+        while path.stat().st_mtime_ns == before or not _is_whole(path):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.name} was not saved")
             time.sleep(0.05)
@@ -267,3 +267,12 @@ class Notebook:
                     method="DELETE",
                 )
                 urllib.request.urlopen(request, timeout=20).close()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a JSON file is written to its end; the server empties it first."""
+    try:
+        json.loads(path.read_text())
+    except ValueError:
+        return False
+    return True

@@ -27,6 +27,14 @@ async function fetchBokeh(model, version) {
   return bokeh;
 }
 
+// Puts figures on the page and returns their views. Bokeh makes each canvas a stop of the Tab key
+// that has no name; the frame that a figure stands in has one, so the canvas is passed by.
+export async function embedDocument(bokeh, document, el) {
+  const views = await bokeh.embed.add_document_standalone(document, el);
+  for (const view of views) view.canvas_view?.events_el.setAttribute("tabindex", "-1");
+  return views;
+}
+
 // Several versions may live on one page (another library's output): each is kept by its number.
 function presentBokeh(version) {
   const bokeh = globalThis.Bokeh;

@@ -1,6 +1,6 @@
 // Shows the kernel's Bokeh document; every view has a document of its own, fed the same patches.
 
-import { loadBokeh, markKernelGone, ownBuffer } from "./bokeh_loader.js";
+import { embedDocument, loadBokeh, markKernelGone, ownBuffer } from "./bokeh_loader.js";
 import { dressModels, readTheme, watchTheme } from "./theme.js";
 
 // What a reader changes, by kind of model. A DataRange1d is left out: it follows the data by itself
@@ -132,7 +132,7 @@ class DocumentView {
     mount.className = "nasviz-figure-mount";
     this.frame.replaceChildren(mount);
     const shown = this.document;
-    const views = await this.bokeh.embed.add_document_standalone(shown, mount);
+    const views = await embedDocument(this.bokeh, shown, mount);
     if (this.document !== shown) return views.clear(); // replaced while it was being built
     this.views = views;
     this.frame.dataset.state = "ready";

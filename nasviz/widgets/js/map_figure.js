@@ -3,6 +3,7 @@
 // Positions on a log axis are log10 of the values, and both scales are linear: switching an axis
 // to logarithms changes numbers and tick labels, never the figure's parts.
 
+import { embedDocument } from "./bokeh_loader.js";
 import { tickLabel, ticksWithin } from "./units.js";
 
 const TYPE_SIZE = { ticks: "12px", axis: "12px", labels: "12px" };
@@ -81,7 +82,7 @@ export class MapFigure {
     this.ndarray = ndarray;
     this.document = new Document();
     this.document.add_root(this.plot);
-    this.views = await this.bokeh.embed.add_document_standalone(this.document, el);
+    this.views = await embedDocument(this.bokeh, this.document, el);
     this.view = this.views.get(this.plot) ?? [...this.views][0];
     paintSoon(this.view);
   }
