@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nasviz.cost.units import quantity
 from nasviz.plots.axis import Content, fitted_axis, new_figure, refresh
 from nasviz.plots.end_labels import label_heights, with_room
-from nasviz.plots.theme import DASHES, SERIES
+from nasviz.plots.theme import DASHES, SERIES, SOFT
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -50,7 +50,7 @@ def draw_hypervolume(record: HypervolumeHistory) -> Figure:
     drawn.multi_line("xs", "ys", name="searches", color="colour", line_dash="dash", line_width=1.8)
     drawn.scatter("x", "y", name="ends", color="colour", size=8)
     drawn.text(
-        "x", "y", "text", name="names", color="colour", text_font_size="11px",
+        "x", "y", "text", name="names", color=SOFT, text_font_size="11px",
         text_align="left", text_baseline="middle", x_offset=9,
     )  # fmt: skip
     refresh(drawn, hypervolume_content(record))

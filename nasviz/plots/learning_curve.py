@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nasviz.plots.axis import Axis, Content, fitted_axis, new_figure, refresh
 from nasviz.plots.end_labels import label_heights, with_room
-from nasviz.plots.theme import DASHES, GREY, MARKERS, SERIES
+from nasviz.plots.theme import DASHES, GREY, MARKERS, SERIES, SOFT
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -61,7 +61,7 @@ def draw_learning_curve(record: LearningCurves) -> Figure:
     drawn.scatter("x", "y", name="scores", marker="marker", color="colour", size=6)
     drawn.scatter("x", "y", name="ends", marker="marker", color="colour", size=9)
     drawn.text(
-        "x", "y", "text", name="names", color="colour", text_font_size="11px",
+        "x", "y", "text", name="names", color=SOFT, text_font_size="11px",
         text_align="left", text_baseline="middle", x_offset=9,
     )  # fmt: skip
     drawn.add_tools(HoverTool(renderers=[lines], tooltips=[("", "@label"), ("", "$data_y")]))

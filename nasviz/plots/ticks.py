@@ -63,7 +63,13 @@ def tick_labels(ticks: Sequence[float], unit: str, log: bool) -> list[str]:
     if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
         decimals += 1
     texts = [f"{tick / factor:,.{decimals}f}" for tick in ticks]
-    return [f"{text}{NO_BREAK}{suffix}" if suffix else text for text in texts]
+    if not suffix:
+        return texts
+    return [
+        # No things are none in any scale: "0", not "0 k".
+        "0" if tick == 0 and not unit else f"{text}{NO_BREAK}{suffix}"
+        for tick, text in zip(ticks, texts, strict=True)
+    ]
 
 
 def _log_labels(values: list[float], unit: str) -> list[str]:

@@ -36,15 +36,15 @@ class Expectation:
     @property
     def label(self) -> str:
         """What is predicted, for how much training: it stands on the quality axis."""
-        return f"prior for {budget_words(self.plan)}"
+        return f"predicted for {budget_words(self.plan)}"
 
     @property
     def source(self) -> str:
         """Where the prediction comes from: it stands in the legend."""
         n_trials = self.prior.n_trials
         if n_trials == 0:
-            return "published scaling laws, not measured"
-        return f"published scaling laws, anchored on {plural(n_trials, 'trial')}"
+            return "prior from published scaling laws, not measured"
+        return f"prior from published scaling laws, anchored on {plural(n_trials, 'trial')}"
 
     def under(self, plan: TrainingPlan) -> Expectation:
         """Return what is expected under another plan."""

@@ -24,7 +24,7 @@ class MapColumn:
     `values` has shape (n,) or (1,); codes with `choices` for a choice. `unit` decides how numbers
     read ("s", "B", "J", "FLOP", "%", "" …). `log` says that a colour scale by logarithm suits.
     `short` is the tooltip's wording, `"{} heads"`; `note` goes beside a quality's label on the
-    axis and in the legend, `"prior for 1.5 M tokens"`; `source` in the legend only.
+    axis and in the legend, `"predicted for 1.5 M tokens"`; `source` in the legend only.
     """
 
     name: str

@@ -28,6 +28,11 @@ def test_log_ticks_share_one_scale_where_that_reads_well() -> None:
     assert labels[-1] == "5\xa0ms"
 
 
+def test_nothing_counted_is_nought_without_a_prefix() -> None:
+    labels = list(Axis("tokens", "", 0.0, 210_000.0).ticks(5).values())
+    assert labels == ["0", "50\xa0k", "100\xa0k", "150\xa0k", "200\xa0k"]
+
+
 def test_an_axis_fits_the_finite_numbers_only() -> None:
     axis = fitted_axis("x", "", [[1.0, float("nan"), 3.0], [float("inf")]], margin=0.5)
     assert (axis.low, axis.high) == (0.0, 4.0)

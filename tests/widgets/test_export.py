@@ -88,7 +88,7 @@ def test_the_sheet_of_candidates_holds_those_that_the_sliders_leave(
     assert (bits[0] <= bits[1]).all()
     assert (bits[1] <= bits[2]).all()
     assert {row["quality_source"] for row in rows} == {
-        "prior for 1.54 M tokens: published scaling laws, not measured"
+        "predicted for 1.54 M tokens: prior from published scaling laws, not measured"
     }
     # A row is a candidate: its fields make one, of the very cost beside them.
     made = Architecture(

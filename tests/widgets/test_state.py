@@ -311,11 +311,11 @@ def test_facts_are_those_of_the_corpus_that_is_trained_on(tmp_path: Path) -> Non
 
 def test_a_prediction_says_for_how_much_training_and_from_where() -> None:
     before = expectation(TrainingPlan(tokens=1_536_000), ())
-    assert before.label == "prior for 1.54\xa0M tokens"
-    assert before.source == "published scaling laws, not measured"
+    assert before.label == "predicted for 1.54\xa0M tokens"
+    assert before.source == "prior from published scaling laws, not measured"
     after = expectation(TrainingPlan(seconds=90), [complete_trial(0, 2.75)])
-    assert after.label == "prior for 1.5\xa0min of training"
-    assert after.source == "published scaling laws, anchored on 1 trial"
+    assert after.label == "predicted for 1.5\xa0min of training"
+    assert after.source == "prior from published scaling laws, anchored on 1 trial"
 
 
 @pytest.mark.parametrize("budget", [{"steps": 300}, {"bytes": 10**6}, {"seconds": 60}])

@@ -97,6 +97,7 @@ export function tickLabel(tick, ticks, unit, log) {
   if (log) return logLabel(10 ** tick, ticks, unit);
   const largest = Math.max(...ticks.map(Math.abs));
   const [factor, suffix] = scaleOf(largest, unit);
+  if (tick === 0 && unit === "" && suffix) return "0"; // no things are none in any scale
   const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) / factor : 1;
   const decimals = Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
   const fine = Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6 ? 1 : 0;
