@@ -198,7 +198,7 @@ def test_a_file_with_one_study_needs_no_name_and_one_with_several_does(tmp_path:
 
 
 def test_a_studys_label_is_its_file_and_shows_no_password() -> None:
-    assert study_label("sqlite:////home/ada/poems.db", "nasviz") == "poems.db"
+    assert study_label("sqlite:////srv/poems.db", "nasviz") == "poems.db"
     address = "postgresql+psycopg://ada:secret@host/team"
     assert study_label(address, "week 3") == "team: week 3"
     assert offers([], StudySnapshot("nasviz", address)) == []

@@ -69,7 +69,7 @@ def folder_of(shown: StudySnapshot) -> Path:
 def study_label(url: str, name: str) -> str:
     """Return a study as people call it: its file or database, and its name where it has its own.
 
-    >>> study_label("sqlite:////home/ada/poems.db", "nasviz")
+    >>> study_label("sqlite:////srv/poems.db", "nasviz")
     'poems.db'
     """
     place = url.rsplit("/", 1)[-1]
