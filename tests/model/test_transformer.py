@@ -169,6 +169,26 @@ def test_ranges_of_layers_compose_to_the_whole():
         torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
 
 
+def test_the_last_tokens_alone_are_those_of_all():
+    for number, architecture in enumerate(some_architectures(60, seed=8)):
+        model = random_model(architecture, seed=number)
+        tokens = some_tokens(architecture)
+        n_layers, context = architecture.n_layers, architecture.context_length
+        with torch.no_grad():
+            whole = model.run_layers(model.embed(tokens))
+            for last in (1, 3, context - 1, context):
+                end = model.run_layers(model.embed(tokens), last=last)
+                torch.testing.assert_close(end, whole[:, -last:], atol=1e-6, rtol=1e-6)
+            # After others that a cache holds, and on no layer at all.
+            cache = KVCache(architecture, batch=2)
+            model.run_layers(model.embed(tokens[:, :5]), cache=cache)
+            rest = model.embed(tokens[:, 5:], 5)
+            end = model.run_layers(rest, cache=cache, last=3)
+            assert cache.length == context
+            assert model.run_layers(rest, n_layers, last=3).shape == rest[:, -3:].shape
+        torch.testing.assert_close(end, whole[:, -3:], atol=1e-5, rtol=1e-5)
+
+
 def test_a_batch_is_its_sequences_one_by_one():
     for architecture in some_architectures(40, seed=8):
         model = random_model(architecture)
