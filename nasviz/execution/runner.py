@@ -74,7 +74,7 @@ def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
         log.exception("trial %d failed", trial.number)
         _fail(study, trial, reporter, f"{type(error).__name__}: {error}", stopping)
     else:
-        _settle(study, trial, state, stopping())
+        _stored(lambda: _settle(study, trial, state, stopping()), stopping)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -20,10 +20,12 @@ from nasviz.execution.lock import file_lock
 from nasviz.execution.worker import IDLE_S, IDLE_VARIABLE, NAME_VARIABLE, URL_VARIABLE, lock_path
 from nasviz.study import queue, workers
 from nasviz.study.study import Study
+from nasviz.study.trial import Trial
 
 NICE = 10
 POLL_S = 0.04  # an idle worker then costs about 3% of a core (measured), at nice 10
 ADOPTION_S = 5.0
+AGAIN_S = 5.0
 
 log = logging.getLogger("nasviz.worker")
 
@@ -51,7 +53,7 @@ class WorkerProcess:
         log.info("ready: worker %d of %s", self.number, self.study)
         idle_since = time.monotonic()
         while not self.leaving.is_set():
-            trial = queue.claim(self.study, self.number)
+            trial = self._claim()
             if trial is not None:
                 self.state = "busy"
                 run_trial(self.study, trial, self.leaving.is_set)
@@ -69,6 +71,15 @@ class WorkerProcess:
     def stop(self, _signal: int, _frame: FrameType | None) -> None:
         """Leave at the next step of training; the trial waits in its checkpoint."""
         self.leaving.set()
+
+    def _claim(self) -> Trial | None:
+        try:
+            return queue.claim(self.study, self.number)
+        except NasvizError as error:
+            # Trials wait while the study can't be written (a full disk); so does their worker.
+            log.warning("no trial could be claimed, trying again in %g s: %s", AGAIN_S, error)
+            self.leaving.wait(AGAIN_S)
+            return None
 
     def _wait_for_trial(self, idle_since: float) -> None:
         while not self.leaving.is_set() and time.monotonic() - idle_since <= self.idle_s:
