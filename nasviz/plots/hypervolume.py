@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasviz.cost.units import quantity
 from nasviz.plots.axis import Content, fitted_axis, new_figure, refresh
 from nasviz.plots.end_labels import label_heights, with_room
 from nasviz.plots.theme import DASHES, SERIES, SOFT
@@ -70,15 +69,11 @@ def hypervolume_content(record: HypervolumeHistory) -> Content:
     across = fitted_axis(
         record.spent_label, record.unit, [xs for xs, _ in steps], from_zero=True, margin=0.02
     )
-    y = fitted_axis(
-        "share of the box under the front",
-        "%",
-        [ys for _, ys in steps],
-        from_zero=True,
-        margin=0.12,
-    )
+    heights = [ys for _, ys in steps]
+    y = fitted_axis("box beaten by the front", "%", heights, from_zero=True, margin=0.12)
+    several = seen if len(record.searches) > 1 else []  # one line needs no name
     return Content(
-        with_room(across),
+        with_room(across) if several else across,
         y,
         {
             "searches": {
@@ -88,20 +83,13 @@ def hypervolume_content(record: HypervolumeHistory) -> Content:
                 "dash": [DASHES[place % len(DASHES)] for place in range(len(steps))],
             },
             "ends": ends,
-            "names": ends
-            | {
-                "x": [across.high] * len(seen),
-                "y": label_heights(ends["y"], y),
-                "text": [_name(record, place, steps[place][1][-1]) for place in seen],
+            "names": {
+                "x": [across.high] * len(several),
+                "y": label_heights([ends["y"][at] for at in range(len(several))], y),
+                "text": [record.searches[place].label for place in several],
             },
         },
     )
-
-
-def _name(record: HypervolumeHistory, place: int, share: float) -> str:
-    """Return what stands at a line's end: the share, and whose it is where there are several."""
-    label = record.searches[place].label if len(record.searches) > 1 else ""
-    return f"{label}  {quantity(share, '%')}".strip()
 
 
 def _steps(search: Search, box: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -70,8 +70,9 @@ def draw_roofline(cost: Cost, workload: Workload, hardware: Hardware) -> Html:
     ridge = machine.flops_per_s / machine.bytes_per_s
     low = math.log10(min(ridge, *(work.intensity for work in works))) - 0.5
     high = math.log10(max(ridge, *(work.intensity for work in works))) + 0.7
-    bottom = math.log10(min(work.flops_per_s for work in works)) - 0.3
     top = math.log10(machine.flops_per_s) + 0.15
+    lowest = math.log10(min(work.flops_per_s for work in works))
+    bottom = lowest - max(0.3, 0.3 * (top - lowest))  # room for a name above the axis
 
     def x(intensity: float) -> float:
         return _LEFT + (math.log10(intensity) - low) / (high - low) * (_RIGHT - _LEFT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -133,5 +134,9 @@ def test_hypervolume_is_a_share_of_its_box() -> None:
     search = Search("nsga2", np.array([1.0, 2.0]), np.array([0.5, 1.5]))
     content = hypervolume_content(HypervolumeHistory((search,), box=2.0))
     assert content.sources["searches"]["ys"][0].tolist() == [0.25, 0.25, 0.75]
-    assert content.sources["names"]["text"] == ["75\xa0%"]
+    assert content.sources["names"]["text"] == []
     assert content.y.unit == "%"
+    both = hypervolume_content(HypervolumeHistory((search, replace(search, label="tpe")), 2.0))
+    assert both.sources["names"]["text"] == ["nsga2", "tpe"]
+    low, high = both.sources["names"]["y"]
+    assert high > low  # both end at one height, and are written at two

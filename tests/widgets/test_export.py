@@ -160,8 +160,8 @@ def test_the_png_is_the_same_picture_in_pixels(explorer: Explorer, tmp_path: Pat
 
 
 def test_the_menu_sends_a_file_or_says_why_not(explorer: Explorer) -> None:
-    header = explorer.view.children[1]
-    (menu,) = (each for each in header.children if isinstance(each, ExportMenu))
+    tools = explorer.view.children[1].children[-1]
+    (menu,) = (each for each in tools.children if isinstance(each, ExportMenu))
     sent: list[tuple[dict[str, Any], Any]] = []
     menu.send = lambda content, buffers=None: sent.append((content, buffers))
     menu._receive(menu, {"type": "make", "kind": "trials"}, [])

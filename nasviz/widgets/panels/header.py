@@ -73,25 +73,13 @@ class Header:
         self.workload = Knobs(
             _WORKLOAD_KNOBS, self._workload_values(), title="Workload", summary="workload"
         )
-        space = ipywidgets.HTML()
-        space.add_class("nv-grow")
         self.copy = CopyButton(
             label="copy as code", help="Python that opens the explorer as it stands"
         )
         guide = ipywidgets.HTML(help_menu())
-        self.view = ipywidgets.HBox(
-            [
-                self.brand,
-                self.study.menu,
-                self.pills,
-                space,
-                self.hardware,
-                self.workload,
-                export,
-                self.copy,
-                guide,
-            ]
-        )
+        tools = ipywidgets.HBox([self.hardware, self.workload, export, self.copy, guide])
+        tools.add_class("nv-header-tools")
+        self.view = ipywidgets.HBox([self.brand, self.study.menu, self.pills, tools])
         self.view.add_class("nv-header")
         self.hardware.on_values(self._choose_hardware)
         self.workload.on_values(self._change_workload)

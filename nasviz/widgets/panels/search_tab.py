@@ -241,7 +241,7 @@ def ideal_point(result: SearchResult) -> NDArray[np.float64]:
 
 
 def box_words(result: SearchResult) -> Html:
-    """Return what the share is a share of: its two corners, in the objectives' own units."""
+    """Return the share, and of what: the box's two corners, in the objectives' own units."""
 
     def corner(point: NDArray[np.float64]) -> str:
         return " and ".join(
@@ -249,10 +249,14 @@ def box_words(result: SearchResult) -> Html:
             for name, value in zip(result.objectives, point, strict=True)
         )
 
+    record = history_record(result)
+    share = float(record.searches[0].hypervolume[-1]) / record.box
     return note(
-        text("0 %: no better than "),
+        bold(quantity(share, "%")),
+        text(" so far. 0\N{NO-BREAK SPACE}%: no better than "),
         bold(corner(result.reference)),
-        text(" (the reference point, just beyond the worst trial). 100 %: one model with "),
+        text(" (the reference point, just beyond the worst trial). "),
+        text("100\N{NO-BREAK SPACE}%: one model with "),
         bold(corner(ideal_point(result))),
         text(" at once (the best of each so far; the nearer, the less there is to choose)."),
     )
