@@ -15,8 +15,8 @@ from typing import IO
 import pytest
 
 from nasviz import Candidate, Study, TrainingPlan
-from nasviz.errors import NasvizError
-from nasviz.execution import runner
+from nasviz.errors import InputError, NasvizError
+from nasviz.execution import runner, worker_process
 from nasviz.execution.worker import IDLE_VARIABLE, ensure_worker, living_worker, stop_worker
 from nasviz.study import queue
 
@@ -160,3 +160,32 @@ def test_a_study_that_may_not_grow_says_so_and_keeps_what_it_has(
     assert study.trials()[:-1] == stored
     assert is_whole(study)
     study.close()
+
+
+def test_a_worker_that_can_not_claim_a_trial_waits_for_space(
+    tmp_path: Path,
+    candidate: Candidate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = Study.open(tmp_path / "study.db")
+    study.add(candidate)
+    claims = iter([full_disk, queue.claim])
+
+    def claim(*given: object) -> object:
+        return next(claims)(*given)
+
+    monkeypatch.setattr(worker_process, "AGAIN_S", 0.0)
+    monkeypatch.setattr(worker_process, "_own_number", lambda study: 0)
+    monkeypatch.setattr(worker_process.queue, "claim", claim)
+    worker = worker_process.WorkerProcess(study, idle_s=60)
+    assert worker._claim() is None
+    assert "no trial could be claimed, trying again in 0 s: the disk is full" in caplog.text
+    claimed = worker._claim()
+    study.close()
+    assert claimed is not None
+    assert claimed.number == 0
+
+
+def full_disk(*_: object) -> None:
+    raise InputError("the disk is full")
