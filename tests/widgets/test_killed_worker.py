@@ -20,7 +20,7 @@ from nasviz.widgets.explorer import Explorer
 
 pytestmark = pytest.mark.slow
 
-STEPS = 400
+STEPS = 250
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
