@@ -18,10 +18,6 @@ from explorer_page import (
     wait_for_explorer,
 )
 from lab import SECOND
-from playwright.sync_api import Page
-
-from nasviz import Architecture, Candidate, Study, TrainingPlan
-from nasviz.study import queue
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -226,82 +222,3 @@ def test_a_dead_kernel_is_said_and_the_picture_stays_in_the_notebook(
         "() => getComputedStyle(document.querySelector('.nv-explorer'), '::before').content"
     )
     assert "kernel has stopped" in banner
-
-
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def filled_study(tmp_path: Path) -> str:
-    """Return a study of trials in several states, one of them with a long and hostile reason."""
-    url = str(tmp_path / "filled.db")
-    study = Study.open(url)
-    for number in range(6):
-        architecture = Architecture(1 + number, 64 + 32 * number, 2, 256 << number % 4, 64)
-        study.add(Candidate(architecture), TrainingPlan(tokens=200_000))
-        if number == 5:
-            break
-        queue.claim(study, worker=0)
-        if number == 3:
-            queue.fail(
-                study, number, f"out of memory: {HOSTILE} the batch of 64 needs 13.2 GB " * 3
-            )
-            continue
-        rows = [
-            {"step": step, "n_steps": 130, "tokens": 1_536 * step, "loss": 5.5 / step**0.2,
-             "bits_per_byte": None, "tokens_per_s": 9e3, "eta_s": 0.0, "memory_bytes": 4e8,
-             "seconds": step / 6}
-            for step in range(1, 131)
-        ]  # fmt: skip
-        study.report(number, rows)
-        queue.complete(study, number, {
-            "bits_per_byte": 2.9 - 0.12 * number, "search_bits_per_byte": 2.9 - 0.1 * number,
-            "accuracy": 0.4 + 0.02 * number, "tokens": 199_680, "seconds": 21.5 + number,
-            "parameters": 120_000 * (number + 1), "perplexity": 7.0, "bytes": 199_680,
-            "samples": [{"prompt": "def ", "text": f"{HOSTILE}\n    return None"}],
-        })  # fmt: skip
-    study.close()
-    return url
-
-
-@pytest.mark.parametrize(
-    ("theme", "width"),
-    [("light", 1000), ("light", 1600), ("dark", 1000), ("dark", 1600), ("light", 1900)],
-)
-def test_every_tab_fits_in_either_theme_and_width(
-    open_notebook: Open, filled_study: str, screenshots: Path, theme: str, width: int
-) -> None:
-    notebook = explore(open_notebook, "python", filled_study, width=width, height=1250)
-    page = notebook.page
-    page.on("dialog", lambda dialog: pytest.fail(f"foreign text ran: {dialog.message}"))
-    notebook.theme(theme)
-    page.wait_for_selector(".nv-pill:has-text('4 trained')")
-    page.wait_for_selector(".nv-pill:has-text('1 failed')")
-    notebook.execute(
-        "explorer.state.watched = 2; explorer.selection = explorer.trials[2].candidate"
-    )
-    page.screenshot(path=screenshots / f"explorer-top-{theme}-{width}.png")
-    for tab in ("Training", "Search", "Trials"):
-        open_tab(page, tab)
-        page.wait_for_timeout(900)
-        page.locator(".nv-tabs").evaluate("each => each.scrollIntoView({ block: 'end' })")
-        page.wait_for_timeout(300)
-        page.screenshot(path=screenshots / f"explorer-{tab.lower()}-{theme}-{width}.png")
-        assert overflowing(page) == []
-    assert page.locator(".nv-explorer img").count() == 0
-    assert notebook.errors == []
-
-
-def overflowing(page: Page) -> list[str]:
-    """Return the parts of the explorer that are wider than the place they have."""
-    found: list[str] = page.evaluate(
-        """() => {
-          const root = document.querySelector('.nv-explorer');
-          const right = root.getBoundingClientRect().right + 1;
-          return [...root.querySelectorAll('.nv-column, .nv-row, .nv-kv, .nv-note, .nv-pill')]
-            .filter((each) => each.offsetParent && (each.getBoundingClientRect().right > right
-              || each.scrollWidth > each.clientWidth + 1))
-            .map((each) => `${each.className}: ${each.textContent.slice(0, 60)}`);
-        }"""
-    )
-    return found
