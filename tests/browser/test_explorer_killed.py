@@ -20,7 +20,7 @@ from nasviz.study.workers import Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-SOME_SECONDS = 80_000  # tokens: long enough to be killed in, short enough to be waited for
+SOME_SECONDS = 60_000  # tokens: long enough to be killed in, short enough to be waited for
 MINUTES = 20_000_000
 
 
@@ -120,8 +120,8 @@ def test_a_killed_kernel_is_said_and_its_trial_goes_on(
     worker = living(study)
     os.kill(notebook.evaluate("__import__('os').getpid()"), signal.SIGKILL)
     at_the_kill = steps_of(study, number)
-    page.wait_for_selector(".nv-explorer.nv-lost", timeout=20 * SECOND)
     assert study.trial(number).state == "running"
+    page.wait_for_selector(".nv-explorer.nv-lost", timeout=20 * SECOND)
     page.get_by_role("button", name="Ok").click(timeout=20 * SECOND)  # JupyterLab says so, too
     run(notebook)
     page.wait_for_selector(".nv-explorer:not(.nv-lost) .nv-tabs .nv-progress")
