@@ -65,6 +65,11 @@ class Work:
         """Have `job` run when the map has its sample; before `start`."""
         self._later.append(job)
 
+    @property
+    def study(self) -> Study:
+        """The study on show, waiting while it is being opened (errands have threads for that)."""
+        return self._link.study()
+
     def wait_for_sample(self) -> None:
         """Return once the first candidates are drawn; raises `RunError` if that takes too long."""
         if not self._drawn.wait(DRAWN_S):
@@ -187,7 +192,7 @@ class Work:
             from nasviz.execution.worker import ensure_worker
 
             check_plan(plan)
-            study = self._link.study()
+            study = self.study
             if corpus not in self._checked:
                 check_corpus(corpus)
                 self._checked.add(corpus)
@@ -204,7 +209,7 @@ class Work:
         def job() -> None:
             from nasviz.execution.worker import ensure_worker
 
-            study = self._link.study()
+            study = self.study
             waits = study.trial(number).state == "waiting"
             if not (request == "resume" and waits):
                 study.request(number, request)
@@ -220,7 +225,7 @@ class Work:
         def job() -> None:
             from nasviz.execution.worker import ensure_worker
 
-            ensure_worker(self._link.study())
+            ensure_worker(self.study)
             self._link.look()
 
         self.errand("wake", job)
@@ -250,7 +255,7 @@ class Work:
 
         def job() -> None:
             try:
-                show(written_by(self._link.study(), number, prompt))
+                show(written_by(self.study, number, prompt))
             except NasvizError as problem:
                 show(str(problem))
 
