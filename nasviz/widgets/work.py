@@ -156,7 +156,9 @@ class Work:
         self._anchored = anchored
 
         def job() -> None:
-            state.prior = expectation(state.plan, shown.trials, state.corpus, state.facts)
+            # Facts of the corpus before say nothing of this one; its own are being read.
+            facts = state.facts if state.facts.corpus == state.corpus else None
+            state.prior = expectation(state.plan, shown.trials, state.corpus, facts)
             if state.sample is not None:
                 state.sample = requalified(state.sample, state.prior)
 

@@ -140,6 +140,19 @@ def test_wrong_arguments_are_refused_at_once(arguments: dict[str, object], messa
         nasviz.Explorer(**arguments)  # type: ignore[arg-type]
 
 
+def test_the_corpus_is_read_beside_the_kernel_and_a_wrong_one_is_said(explorer: Explorer) -> None:
+    eventually(lambda: explorer.state.facts.train_bytes)
+    assert explorer.state.facts.corpus == "python"
+    length = explorer.state.facts.train_bytes
+    eventually(lambda: explorer.state.prior.facts.train_bytes == length)
+    explorer.state.corpus = "/nowhere/at/all.txt"
+    eventually(lambda: "/nowhere/at/all.txt" in explorer.state.corpus_problem)
+    eventually(lambda: explorer.state.prior.facts.train_bytes is None)
+    explorer.state.corpus = "python"
+    eventually(lambda: explorer.state.corpus_problem == "")
+    eventually(lambda: explorer.state.prior.facts.train_bytes == length)
+
+
 def test_closing_leaves_no_thread_and_no_widget(tmp_path: Path) -> None:
     import threading
 

@@ -35,7 +35,12 @@ from nasviz.widgets.panels.limits_panel import LIMITED, LimitsPanel, nice_steps
 from nasviz.widgets.panels.map_panel import trial_mark
 from nasviz.widgets.panels.search_tab import checked_settings
 from nasviz.widgets.panels.space_panel import SpacePanel, count_note, range_knob
-from nasviz.widgets.panels.training_tab import configuration, trial_status, written_samples
+from nasviz.widgets.panels.training_tab import (
+    TrainingTab,
+    configuration,
+    trial_status,
+    written_samples,
+)
 from nasviz.widgets.panels.trials_tab import differences, trial_cells
 from nasviz.widgets.plan_rows import plan_knobs, plan_of, plan_values
 from nasviz.widgets.roofline_drawing import Roof, draw_roofline, phases
@@ -345,6 +350,14 @@ def test_the_configuration_of_a_budget_in_bytes_knows_how_long_the_texts_tokens_
         assert f"&quot;train_batch_size&quot;: {recipe.batch_size}," in shown
     alone, shorter = (recipe_for(sizes, plan, bytes_per_token=each) for each in (1.0, 3.7))
     assert alone.batch_size > shorter.batch_size
+
+
+def test_a_text_that_can_not_be_read_is_said_under_its_row(state: ExplorerState) -> None:
+    tab = TrainingTab(state, lambda: None, lambda _number, _request: None, lambda *_given: None)
+    state.corpus_problem = "corpus 'pyhton': unknown"
+    assert tab.knobs.errors == {"corpus": "corpus 'pyhton': unknown"}
+    state.corpus_problem = ""
+    assert tab.knobs.errors == {}
 
 
 def test_a_search_wants_whole_positive_numbers() -> None:

@@ -59,6 +59,7 @@ export default {
       if (menu.open && !el.contains(event.target)) menu.open = false;
     };
     document.addEventListener("pointerdown", closeMenu);
+    el.setAttribute("data-lm-suppress-shortcuts", "true"); // keys are the menu's here
     el.append(menu);
     return () => {
       model.off("msg:custom", received);

@@ -29,7 +29,7 @@ export default {
       if (menu.open) model.send({ type: "look" });
     });
     menu.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // what is typed here is none of the notebook's shortcuts
+      event.stopPropagation(); // the notebook would take Enter away from the field
       if (event.key !== "Escape") return;
       menu.open = false;
       summary.focus();
@@ -60,6 +60,7 @@ export default {
     };
     for (const name of ["title", "help", "found", "problem", "busy"]) model.on(`change:${name}`, show);
     model.on("change:address", opened);
+    el.setAttribute("data-lm-suppress-shortcuts", "true"); // keys are the menu's here
     el.append(menu);
     show();
     return () => document.removeEventListener("pointerdown", closeMenu);

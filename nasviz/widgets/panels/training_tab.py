@@ -87,6 +87,7 @@ class TrainingTab:
         state.observe(
             lambda _change: self._show_plan(), names=["plan", "corpus", "selection", "facts"]
         )
+        state.observe(lambda _change: self._show_problem(), names="corpus_problem")
         state.observe(lambda _change: self._show_trial(), names=["study", "watched", "curve"])
         self._show_plan()
         self._show_trial()
