@@ -59,13 +59,15 @@ def _apply(function: type[Function], *arguments: Any) -> Tensor:
 class _ReluSquared(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return torch.relu(x).mul_(x)
+        positive = torch.relu(x)
+        ctx.save_for_backward(positive)
+        return positive * positive
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return torch.relu(x).mul_(gradients[0]).mul_(2)
+        (positive,) = ctx.saved_tensors
+        doubled: Tensor = (positive * gradients[0]).mul_(2)
+        return doubled
 
 
 class _RmsNorm(Function):

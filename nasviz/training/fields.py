@@ -90,7 +90,7 @@ SETTING_FIELDS: tuple[Field, ...] = (
     field_named("weight_decay"),
     Field(
         "warmup_share", "Warm-up share", "real",
-        "Share of the steps in which the rate rises from zero.", _DECAY, 0.0, 1.0, default=0.02,
+        "Share of the steps in which the rate rises from zero.", _DECAY, 0.0, 1.0, default=0.01,
     ),
     Field(
         "decay_share", "Decay share", "real",

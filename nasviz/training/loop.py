@@ -18,6 +18,7 @@ from nasviz.model.initialise import initialise, zero_outputs
 from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
 from nasviz.training import resume
+from nasviz.training.allocator import keep_freed_memory
 from nasviz.training.engine import Engine, join_processes, opened_engine, whole_weights
 from nasviz.training.failures import not_a_number, out_of_memory
 from nasviz.training.job import Job
@@ -72,6 +73,7 @@ def run(job: Job, model: Transformer, report: Report, control: Control) -> Outco
     """
     if job.plan.threads is not None:
         torch.set_num_threads(job.plan.threads)
+    keep_freed_memory()
     join_processes()
     model.recompute_activations = job.plan.activation_checkpointing
     folder = resume.find(job.directory)

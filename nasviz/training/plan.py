@@ -47,7 +47,7 @@ class TrainingPlan:
     learning_rate: float | None = None
     learning_rate_rule: RuleName = "width"
     weight_decay: float = 0.0
-    warmup_share: float = 0.02
+    warmup_share: float = 0.01
     decay_share: float = 0.5
     clipping: float = 0.0
     precision: Precision = "auto"

@@ -13,7 +13,7 @@ from nasviz.training.plan import DEFAULT_TOKENS, TrainingPlan
 # One update sees this many tokens at the default budget; a larger budget has larger updates,
 # growing with its square root (McCandlish et al. 2018, arXiv:1812.06162, figure 4; Zhang et al.
 # 2024, arXiv:2410.21676: the critical batch grows with the data, not with the model).
-DEFAULT_BATCH_TOKENS = 2_048
+DEFAULT_BATCH_TOKENS = 2_560
 LEAST_BATCH_TOKENS = 256
 
 # Steps that a budget in seconds is thought to have until its first steps have been timed.
