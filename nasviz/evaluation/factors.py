@@ -37,7 +37,6 @@ SIZES = (
 )
 PROMPTS = (37, 200)
 GENERATED = 8
-ROUNDS = 2
 
 # How firmly factors are held at 1, in squared relative errors: kinds that the probes can't tell
 # apart stay near what was measured alone.
@@ -60,7 +59,7 @@ def fit_factors(rates: MeasuredRates, precision: Precision, stopwatch: Stopwatch
     prefill, decode, first, step = [], [], [], []
     for prompt in PROMPTS:
         workload = Workload(prompt_tokens=prompt, generated_tokens=GENERATED, precision=precision)
-        found = measure(models, workload, rounds=ROUNDS, device=stopwatch.device)
+        found = measure(models, workload, device=stopwatch.device)
         for model, reading in zip(models, found, strict=True):
             predicted = latency_on(clocks, sizes_of(model), workload)
             prefill.append(_by_kind(predicted.prefill_parts))

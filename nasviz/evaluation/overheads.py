@@ -46,7 +46,7 @@ def measure_overheads(
     rates = MeasuredRates(**vars(operations), overheads_s=dict.fromkeys(OVERHEADS, 0.0))
     probes = [PLAIN.with_(**changes) for changes in PROBES.values()]
     models = [model.with_(n_layers=depth) for model in probes for depth in (SHALLOW, DEEP)]
-    found = measure(models, workload, rounds=4, device=stopwatch.device)
+    found = measure(models, workload, device=stopwatch.device)
     clocks = lookups(rates, precision)
     beyond = []
     for model, reading in zip(models, found, strict=True):
