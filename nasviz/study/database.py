@@ -40,7 +40,7 @@ class Database:
         self.location = location
         options = engine_options(location)
         try:
-            self.engine = sqlalchemy.create_engine(location.url, **options)
+            self.engine = sqlalchemy.create_engine(engine_url(location), **options)
         except (SQLAlchemyError, ImportError) as error:
             raise described(error, location) from error
         tune(self.engine)
@@ -74,6 +74,23 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections; the database opens again on its next use."""
         self.engine.dispose()
+
+
+def engine_url(location: Location) -> str:
+    """Return the URL for `create_engine`, which takes `%41` in a file's name for `A`.
+
+    Raises `InputError` for a server's address that is no URL.
+    """
+    if location.path is not None:
+        return sqlalchemy.URL.create("sqlite", database=str(location.path)).render_as_string()
+    try:
+        sqlalchemy.make_url(location.url)
+    except ValueError as error:  # a port that is no number
+        raise InputError(
+            f"study={location.shown!r} is no address ({error}); "
+            "write postgresql://user@host:port/database"
+        ) from None
+    return location.url
 
 
 def engine_options(location: Location) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -38,7 +39,7 @@ def studies_in(folder: Path) -> list[FoundStudy]:
     return [study for path in _sqlite_files(folder) for study in _studies_of(path)]
 
 
-def name_at(url: str) -> str:
+def name_at(url: str | os.PathLike[str]) -> str:
     """Return the name of the one study at `url`: the only one there, or the default name.
 
     Raises `InputError` where a file holds several under other names.
@@ -48,7 +49,7 @@ def name_at(url: str) -> str:
     if len(names) <= 1 or DEFAULT_NAME in names:
         return names[0] if len(names) == 1 else DEFAULT_NAME
     raise InputError(
-        f"study={url!r} holds {len(names)} studies; name one of them: {', '.join(names)}"
+        f"study={os.fspath(url)!r} holds {len(names)} studies; name one of them: {', '.join(names)}"
     )
 
 

@@ -23,7 +23,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nasviz.space.architecture import Architecture
-from nasviz.study.database import Database, engine_options, tune
+from nasviz.study.database import Database, engine_options, engine_url, tune
 
 METRICS_KEY = "study:metric_names"  # where Optuna and its dashboard look for them
 # A result's name, and the attribute that shows it: Optuna calls a trial's settings "parameters".
@@ -49,11 +49,9 @@ class Mirror:
         """Optuna's storage, opened on first use (this is what takes time in opening a study)."""
         if self._storage is None:
             location = self.database.location
-            options = engine_options(location)
+            url, options = engine_url(location), engine_options(location)
             with _quiet():
-                storage = self.database.attempt(
-                    lambda: RDBStorage(location.url, engine_kwargs=options)
-                )
+                storage = self.database.attempt(lambda: RDBStorage(url, engine_kwargs=options))
             tune(storage.engine)
             self._storage = storage
         return self._storage

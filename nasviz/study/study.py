@@ -69,8 +69,7 @@ class Study:
         its own. Raises `InputError` for an address that can't hold a study, and leaves whatever
         is there unharmed.
         """
-        if not name.strip():
-            raise InputError("the study's name is empty; the default is 'nasviz'")
+        _check_name(name)
         location = locate(url)
         # SQLAlchemy and Optuna load here, so that importing this module stays light.
         from nasviz.study.database import Database
@@ -290,6 +289,16 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.database.location.shown!r}, name={self.name!r})"
+
+
+def _check_name(name: object) -> None:
+    """Raise `InputError` for what can't name a study."""
+    if not isinstance(name, str):
+        raise InputError(f"a study's name is text, not {name!r}; the default is 'nasviz'")
+    if not name.strip():
+        raise InputError("the study's name is empty; the default is 'nasviz'")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise InputError(f"the study's name {name!r} has a lone surrogate, which UTF-8 has not")
 
 
 def _plan_json(plan: object) -> str:

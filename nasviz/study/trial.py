@@ -80,11 +80,17 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
+_LARGEST_NUMBER = 2**31 - 1  # of a database's integers
+
+
 def trial_number(number: object) -> int:
     """Return a trial's number as a plain integer; raises `InputError` for anything else."""
     try:
         if isinstance(number, bool):
             raise TypeError
-        return operator.index(number)  # type: ignore[arg-type]
+        index = operator.index(number)  # type: ignore[arg-type]
+        if index > _LARGEST_NUMBER:
+            raise TypeError
+        return index
     except TypeError:
         raise InputError(f"trial={number!r} is not a trial's number, such as 0") from None

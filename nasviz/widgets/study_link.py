@@ -44,7 +44,7 @@ class StudyLink:
         """
         if self.state.searching:
             raise InputError("a search is running in this study: stop it first, then switch")
-        study = Study.open(url, name or name_at(os.fspath(url)))
+        study = Study.open(url, name_at(url) if name in (None, "") else name)
         before = self._study
         if before is not None and (study.url, study.name) == (before.url, before.name):
             study.close()

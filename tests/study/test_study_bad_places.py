@@ -30,6 +30,7 @@ from nasviz.errors import InputError, NasvizError
         ("study.db?mode=ro", r"what follows a \? would be options"),
         ("a" * 400 + ".db", r"can't name a file \(File name too long\); choose another name"),
         ("a\0b.db", r"can't name a file \(embedded null byte\)"),
+        ("postgresql://me:secret@host:port/x", "me:…@host:port/x' is no address .*; write postgr"),
     ],
 )
 def test_a_wrong_address_is_refused_with_a_remedy(url: object, message: str) -> None:
@@ -45,6 +46,28 @@ def test_a_folder_is_no_study(tmp_path: Path) -> None:
 def test_an_empty_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the study's name is empty"):
         Study.open(tmp_path / "study.db", name=" ")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [(5, "is text, not 5"), ("\ud800", "has a lone surrogate")]
+)
+def test_what_can_not_name_a_study_is_refused(tmp_path: Path, name: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Study.open(tmp_path / "study.db", name=name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["s%41.db", "c#d.db", "a+b é.db"])
+def test_the_file_has_the_very_name_that_was_given(
+    tmp_path: Path, candidate: Candidate, name: str
+) -> None:
+    Study.open(tmp_path / name).add(candidate)
+    assert (tmp_path / name).is_file()
+    assert len(Study.open(Study.open(tmp_path / name).url)) == 1
+
+
+def test_a_number_beyond_all_integers_is_no_trials_number(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a trial's number"):
+        Study.open(tmp_path / "study.db").trial(10**22)
 
 
 def test_a_text_file_is_no_study_and_stays_as_it_was(tmp_path: Path) -> None:

@@ -202,3 +202,8 @@ def test_a_studys_label_is_its_file_and_shows_no_password() -> None:
     address = "postgresql+psycopg://ada:secret@host/team"
     assert study_label(address, "week 3") == "team: week 3"
     assert offers([], StudySnapshot("nasviz", address)) == []
+
+
+def test_what_is_no_address_is_refused(explorer: Explorer) -> None:
+    with pytest.raises(InputError, match="a URL or a file's path, not 5"):
+        explorer.open_study(5)  # type: ignore[arg-type]
