@@ -145,6 +145,12 @@ def test_what_can_not_be_exported_is_said_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", [None, 5, "a\0.csv"])
+def test_what_can_not_name_a_file_is_refused(explorer: Explorer, path: Any) -> None:
+    with pytest.raises(InputError, match="can't name a file; write one such as"):
+        explorer.export(path)
+
+
 def test_the_png_is_the_same_picture_in_pixels(explorer: Explorer, tmp_path: Path) -> None:
     picture = Image.open(explorer.export(tmp_path / "map.png"))
     pixels = np.asarray(picture.convert("RGB")).astype(int)

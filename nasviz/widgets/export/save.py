@@ -14,6 +14,8 @@ SUFFIXES = (".html", ".png", ".svg", ".csv")
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
     """Return the suffix of a file to write; raises `InputError` for one that means nothing here."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise InputError(f"path={path!r} can't name a file; write one such as 'map.html'")
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
