@@ -151,6 +151,7 @@ class Explorer(traitlets.HasTraits):
 
         >>> explorer.open_study("poems.db")                    # doctest: +SKIP
         """
+        self._check_open()
         self._work.open_study(study, name)
 
     def export(
@@ -167,6 +168,7 @@ class Explorer(traitlets.HasTraits):
 
         >>> explorer.export("trials.csv", what="trials")       # doctest: +SKIP
         """
+        self._check_open()
         make = self._exports.maker(suffix_of(path), what)
         self._work.wait_for_sample()
         return write(path, make)
@@ -187,6 +189,10 @@ class Explorer(traitlets.HasTraits):
         if self._work.displayed.is_set():
             self._still.close()
         _close_tree(self.view)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError("this explorer is closed: its map is gone; make another")
 
     def _ipython_display_(self) -> None:
         from IPython.core.display_functions import display

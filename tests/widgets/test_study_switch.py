@@ -207,3 +207,12 @@ def test_a_studys_label_is_its_file_and_shows_no_password() -> None:
 def test_what_is_no_address_is_refused(explorer: Explorer) -> None:
     with pytest.raises(InputError, match="a URL or a file's path, not 5"):
         explorer.open_study(5)  # type: ignore[arg-type]
+
+
+def test_a_closed_explorer_opens_and_exports_nothing(explorer: Explorer, tmp_path: Path) -> None:
+    explorer.close()
+    with pytest.raises(InputError, match="this explorer is closed"):
+        explorer.open_study(tmp_path / "two.db")
+    with pytest.raises(InputError, match="this explorer is closed"):
+        explorer.export(tmp_path / "map.html")
+    assert not (tmp_path / "two.db").exists()
