@@ -73,7 +73,7 @@ class Explorer(traitlets.HasTraits):
             _space(space),
             hardware=_hardware(hardware),
             workload=Workload() if workload is None else workload,
-            corpus=corpus_of(os.fspath(corpus)),
+            corpus=_corpus(corpus),
         )
         close_previous(self)
         self._work = Work(self.state, study)
@@ -213,6 +213,12 @@ def _space(given: SearchSpace | str | None) -> SearchSpace:
     if isinstance(given, str):
         return SearchSpace.named(given)
     raise InputError(f"space={given!r} is no SearchSpace; try SearchSpace.laptop()")
+
+
+def _corpus(given: object) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"corpus={given!r} is no corpus; give a name or a path, such as 'python'")
+    return corpus_of(os.fspath(given))
 
 
 def _hardware(given: Hardware | str | None) -> Hardware:

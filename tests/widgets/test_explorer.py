@@ -161,3 +161,8 @@ def test_closing_leaves_no_thread_and_no_widget(tmp_path: Path) -> None:
     explorer.close()
     eventually(lambda: not any(each.name.startswith("nasviz-") for each in threading.enumerate()))
     assert explorer.view.comm is None
+
+
+def test_what_is_no_corpus_is_refused() -> None:
+    with pytest.raises(InputError, match="corpus=5 is no corpus; give a name or a path"):
+        Explorer("laptop", corpus=5)  # type: ignore[arg-type]
