@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nasviz.space.architecture import Architecture
 from nasviz.study.database import Database, engine_options, engine_url, tune
 
+_VERBOSITY = threading.RLock()
 METRICS_KEY = "study:metric_names"  # where Optuna and its dashboard look for them
 # A result's name, and the attribute that shows it: Optuna calls a trial's settings "parameters".
 SHOWN_RESULTS = {
@@ -173,10 +175,14 @@ def metric_names(value_json: str | None) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna's notes on created studies off the terminal."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    """Keep Optuna's notes on created studies off the terminal.
+
+    One thread at a time: the verbosity is the process's, and another would restore it too early.
+    """
+    with _VERBOSITY:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
