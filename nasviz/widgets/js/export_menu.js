@@ -3,6 +3,7 @@
 
 import { ownBuffer } from "./bokeh_loader.js";
 import { element } from "./dom.js";
+import { closesLikeAMenu } from "./menu.js";
 import { saveFile } from "./save_file.js";
 
 const FILES = [
@@ -50,20 +51,12 @@ export default {
       }
     };
     model.on("msg:custom", received);
-    menu.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      menu.open = false;
-      summary.focus();
-    });
-    const closeMenu = (event) => {
-      if (menu.open && !el.contains(event.target)) menu.open = false;
-    };
-    document.addEventListener("pointerdown", closeMenu);
+    const letGo = closesLikeAMenu(menu, summary);
     el.setAttribute("data-lm-suppress-shortcuts", "true"); // keys are the menu's here
     el.append(menu);
     return () => {
       model.off("msg:custom", received);
-      document.removeEventListener("pointerdown", closeMenu);
+      letGo();
     };
   },
 };

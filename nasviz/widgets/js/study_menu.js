@@ -2,6 +2,7 @@
 // The kernel opens them; what it says of one that can't be opened stands below the field.
 
 import { element } from "./dom.js";
+import { closesLikeAMenu } from "./menu.js";
 
 export default {
   render({ model, el }) {
@@ -28,16 +29,9 @@ export default {
     menu.addEventListener("toggle", () => {
       if (menu.open) model.send({ type: "look" });
     });
-    menu.addEventListener("keydown", (event) => {
-      event.stopPropagation(); // the notebook would take Enter away from the field
-      if (event.key !== "Escape") return;
-      menu.open = false;
-      summary.focus();
-    });
-    const closeMenu = (event) => {
-      if (menu.open && !el.contains(event.target)) menu.open = false;
-    };
-    document.addEventListener("pointerdown", closeMenu);
+    // The notebook would take Enter away from the field.
+    menu.addEventListener("keydown", (event) => event.stopPropagation());
+    const letGo = closesLikeAMenu(menu, summary);
 
     const show = () => {
       summary.replaceChildren("study ", element("b", {}, model.get("title")));
@@ -63,6 +57,6 @@ export default {
     el.setAttribute("data-lm-suppress-shortcuts", "true"); // keys are the menu's here
     el.append(menu);
     show();
-    return () => document.removeEventListener("pointerdown", closeMenu);
+    return letGo;
   },
 };
