@@ -7,8 +7,6 @@ or a slider waiting. What goes wrong is told in `state.problem`.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from nasviz.errors import InputError, NasvizError, RunError
 from nasviz.study.study import Study
 from nasviz.study.trial import Request
-from nasviz.widgets.background import LatestJob
+from nasviz.widgets.background import WaitingJobs
 from nasviz.widgets.corpus_facts import read_facts
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.sample import (
@@ -29,8 +27,8 @@ from nasviz.widgets.sample import (
 from nasviz.widgets.searching import Searching
 from nasviz.widgets.state import ExplorerState
 from nasviz.widgets.study_link import StudyLink
+from nasviz.widgets.writing import written_by
 
-GENERATE_S = 120.0
 DRAWN_S = 60.0
 DISPLAYED_S = 0.5  # the longest that work waits for the explorer to be on the page
 
@@ -44,9 +42,9 @@ class Work:
         self._drawn = threading.Event()
         self._link = StudyLink(state, study)
         self._searching = Searching(state, self._link)
-        self._refining = LatestJob("nasviz-refine", self._failed)
-        self._counting = LatestJob("nasviz-count", self._failed)
-        self._reading = LatestJob("nasviz-text", self._unread)
+        self._refining = WaitingJobs("nasviz-refine", self._failed)
+        self._counting = WaitingJobs("nasviz-count", self._failed)
+        self._reading = WaitingJobs("nasviz-text", self._unread)
         self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
@@ -103,7 +101,11 @@ class Work:
         state = self.state
         with state.lock:
             state.prior = expectation(state.plan, ())
-        self._draw()
+        # In its turn: a slider moved meanwhile has its own drawn after this, not under it.
+        self._refining.submit(self._draw)
+        self._refining.wait()
+        if state.sample is None:
+            return  # why stands in the state
         self._drawn.set()
         if state.selection is None:
             state.select(first_pick(state.sample))
@@ -132,14 +134,14 @@ class Work:
         state.count = count_space(state.narrowed_space(), state.workload, state.hardware)
 
     def _recost(self) -> None:
-        def job() -> None:
-            state = self.state
-            if state.sample is not None:
-                state.sample = recosted(state.sample, state.workload, state.hardware)
-
-        self._refining.submit(job)
+        self._refining.submit(self._price)
         if self.state.limits:
             self._counting.submit(self._count)
+
+    def _price(self) -> None:
+        state = self.state
+        if state.sample is not None:
+            state.sample = recosted(state.sample, state.workload, state.hardware)
 
     def _expect(self) -> None:
         """Anchor the prior anew when a trial was completed, or what it is predicted for changed."""
@@ -154,29 +156,27 @@ class Work:
         if anchored == self._anchored:
             return
         self._anchored = anchored
+        self._refining.submit(self._anchor)
 
-        def job() -> None:
-            # Facts of the corpus before say nothing of this one; its own are being read.
-            facts = state.facts if state.facts.corpus == state.corpus else None
-            state.prior = expectation(state.plan, shown.trials, state.corpus, facts)
-            if state.sample is not None:
-                state.sample = requalified(state.sample, state.prior)
-
-        self._refining.submit(job)
+    def _anchor(self) -> None:
+        state = self.state
+        # Facts of the corpus before say nothing of this one; its own are being read.
+        facts = state.facts if state.facts.corpus == state.corpus else None
+        state.prior = expectation(state.plan, state.study.trials, state.corpus, facts)
+        if state.sample is not None:
+            state.sample = requalified(state.sample, state.prior)
 
     def _read(self) -> None:
         """Learn of the corpus what a prediction asks: its length, and its bytes a token."""
+        if self.state.prior is not None:  # the map first
+            self._reading.submit(self._read_facts)
+
+    def _read_facts(self) -> None:
         state = self.state
-        if state.prior is None:
-            return  # the map first
-
-        def job() -> None:
-            candidate, in_bytes = state.selection, state.plan.budget[0] == "bytes"
-            sizes = [candidate.architecture.vocab_size] if candidate and in_bytes else []
-            state.facts = read_facts(state.corpus, sizes, state.facts)
-            state.corpus_problem = ""
-
-        self._reading.submit(job)
+        candidate, in_bytes = state.selection, state.plan.budget[0] == "bytes"
+        sizes = [candidate.architecture.vocab_size] if candidate and in_bytes else []
+        state.facts = read_facts(state.corpus, sizes, state.facts)
+        state.corpus_problem = ""
 
     def _unread(self, problem: Exception) -> None:
         self.state.corpus_problem = str(problem)
@@ -288,22 +288,3 @@ class Work:
                 self.state.notice = ""
 
         self.errand("calibrate", job)
-
-
-def written_by(study: Study, number: int, prompt: str) -> str:
-    """Return `prompt` and what a trial's model writes after it.
-
-    A process of its own generates, so that the kernel stays free of torch. Raises `RunError` with
-    what that process said where it failed.
-    """
-    command = [sys.executable, "-m", "nasviz.cli", "generate", str(study.directory(number))]
-    done = subprocess.run(
-        [*command, "--prompt", prompt],
-        capture_output=True,
-        text=True,
-        timeout=GENERATE_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RunError(done.stderr.strip() or f"generating ended with code {done.returncode}")
-    return done.stdout

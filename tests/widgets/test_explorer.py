@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 import nasviz
 from nasviz.errors import InputError
@@ -25,11 +25,9 @@ def explorer(tmp_path: Path) -> Iterator[Explorer]:
     made.close()
 
 
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
+def drawn_layers(explorer: Explorer) -> set[int]:
+    """Return the depths among the candidates that were drawn from what the sliders leave."""
+    return set(explorer.state.sample.table["n_layers"][-100:].tolist())
 
 
 def test_a_sample_a_count_and_a_first_candidate_come_by_themselves(explorer: Explorer) -> None:
@@ -67,8 +65,22 @@ def test_a_narrowed_range_refines_the_sample_and_the_count(explorer: Explorer) -
     eventually(lambda: explorer.state.count is not None)
     whole = explorer.state.count.feasible
     explorer.ranges = {"n_layers": [3, 3]}
-    eventually(lambda: explorer.state.count.feasible == whole // 8)
-    eventually(lambda: set(explorer.state.sample.table["n_layers"][-100:].tolist()) == {3})
+    eventually(lambda: drawn_layers(explorer) == {3}, "a sample of three layers")
+    eventually(lambda: explorer.state.count.feasible < whole, "the new count")
+    assert explorer.state.count.feasible == whole // 8
+
+
+def test_a_slider_moved_while_a_sample_is_drawn_outlives_a_new_prediction(
+    explorer: Explorer,
+) -> None:
+    eventually(lambda: explorer.state.count is not None)
+    explorer.ranges = {"n_layers": [2, 2]}  # being drawn
+    explorer.ranges = {"n_layers": [3, 3]}  # waits
+    explorer.state.plan = explorer.state.plan.with_(tokens=40_000)  # predicts anew
+    label = "predicted for 40\N{NO-BREAK SPACE}k tokens"
+    eventually(lambda: explorer.state.sample.quality_label == label, "the prediction")
+    eventually(lambda: drawn_layers(explorer) == {3}, "a sample of three layers")
+    assert explorer.state.sample.quality_label == label
 
 
 def test_limits_reach_the_map_and_the_count(explorer: Explorer) -> None:

@@ -21,7 +21,7 @@ from nasviz.space.dimensions import Choice, Integer, Real
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
-from nasviz.widgets.background import LatestJob
+from nasviz.widgets.background import WaitingJobs
 from nasviz.widgets.corpus_facts import CorpusFacts, read_facts
 from nasviz.widgets.editing import edited
 from nasviz.widgets.expectation import expectation
@@ -336,24 +336,35 @@ def test_the_first_pick_costs_no_more_than_half_of_all_do() -> None:
 # ---- work beside the kernel's thread
 
 
-def test_of_jobs_that_wait_only_the_latest_runs() -> None:
+def test_a_job_submitted_often_while_it_waits_runs_once_and_others_keep_their_turn() -> None:
     ran: list[str] = []
     gate = threading.Event()
-    jobs = LatestJob("test", failed=lambda error: ran.append(str(error)))
-    jobs.submit(lambda: (ran.append("first"), gate.wait(5))[0])
+    jobs = WaitingJobs("test", failed=lambda error: ran.append(str(error)))
+
+    def first() -> None:
+        ran.append("first")
+        gate.wait(5)
+
+    def draw() -> None:
+        ran.append("draw")
+
+    def price() -> None:
+        ran.append("price")
+
+    jobs.submit(first)
     while not ran:
         time.sleep(0.001)
-    jobs.submit(lambda: ran.append("second"))
-    jobs.submit(lambda: ran.append("third"))
+    for job in (draw, draw, price, draw):
+        jobs.submit(job)
     gate.set()
     assert jobs.wait(5)
-    assert ran == ["first", "third"]
+    assert ran == ["first", "draw", "price"]
     jobs.close()
 
 
 def test_a_job_that_fails_is_told_and_the_next_one_runs() -> None:
     told: list[str] = []
-    jobs = LatestJob("test", failed=lambda error: told.append(str(error)))
+    jobs = WaitingJobs("test", failed=lambda error: told.append(str(error)))
 
     def fail() -> None:
         raise InputError("no such thing")
