@@ -99,10 +99,7 @@ def _keep(hardware: Hardware) -> None:
 
 def _processor() -> str:
     """Return the processor's name, as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux: the standard library's answer has to do
-    return platform.processor()
+    told_by_linux = Path("/proc/cpuinfo")
+    lines = told_by_linux.read_text(encoding="utf-8").splitlines() if told_by_linux.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

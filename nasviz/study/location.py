@@ -78,13 +78,7 @@ def _sqlite_path(rest: str, text: str) -> Path:
             "write the file's name only"
         )
     path = Path(rest[1:]).expanduser().absolute()
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        pass  # it is made later
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"study={text!r} can't name a file ({why}); choose another name") from None
+    _check_name(path, text)
     if path.is_dir():
         raise InputError(f"study={text!r} is a folder; name a file in it: {path / 'nasviz.db'}")
     if not path.parent.is_dir():
@@ -96,6 +90,17 @@ def _sqlite_path(rest: str, text: str) -> Path:
     if path.exists():
         _check_file(path, text)
     return path
+
+
+def _check_name(path: Path, text: str) -> None:
+    """Raise `InputError` for a name that no file can have; there need be no such file yet."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"study={text!r} can't name a file ({why}); choose another name") from None
 
 
 def _check_file(path: Path, text: str) -> None:
