@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -159,7 +160,8 @@ def test_arrow_keys_move_a_slider_and_pick_candidates_on_the_map(
         notebook.eventually(f"explorer.selection.digest != {seen[-1]!r}", True)
         seen.append(notebook.evaluate("explorer.selection.digest"))
     title = notebook.evaluate("explorer.selection.architecture.title")
-    page.wait_for_selector(f".nv-card-title:text-is('{title}')")
+    expect(page.locator(".nv-card-title")).to_have_text(title)
+    assert all(before != after for before, after in pairwise(seen))
 
 
 def test_arrow_keys_go_from_tab_to_tab(page: Page) -> None:

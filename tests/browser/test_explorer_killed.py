@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 from explorer_page import TINY, Open, explore, marks, open_tab, run, type_into, wait_for_explorer
 from lab import CHROMIUM_FLAGS, SECOND, Lab, Notebook, chromium_path
 from playwright.sync_api import Browser, expect
+from waiting import eventually
 
 from nasviz import Study
 from nasviz.execution.worker import living_worker, stop_worker
@@ -49,13 +49,6 @@ def kill_browser(browser: Browser) -> None:
     process = psutil.Process(int(main))
     process.kill()
     process.wait(timeout=20)
-
-
-def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)
 
 
 def steps_of(study: Study, number: int) -> int:

@@ -18,6 +18,7 @@ from explorer_page import (
     wait_for_explorer,
 )
 from lab import SECOND
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -54,6 +55,8 @@ def test_a_slider_moves_the_map_while_the_kernel_is_busy(
         arg=whole,
         timeout=3 * SECOND,
     )
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    assert page.evaluate(f"() => {kernel}.status") == "busy"
 
 
 def test_sliders_answer_to_arrow_keys_and_say_their_names(
@@ -82,11 +85,13 @@ def test_a_tap_on_the_map_fills_the_card_and_python_can_write_it(
     tap_the_cloud(notebook)
     notebook.eventually(f"explorer.selection.digest != {first!r}", True)
     title = notebook.evaluate("explorer.selection.architecture.title")
-    page.wait_for_selector(f".nv-card-title:text-is('{title}')")
+    shown = page.locator(".nv-card-title")
+    expect(shown).to_have_text(title)
     notebook.execute(f"explorer.selection = {TINY}")
-    page.wait_for_selector(".nv-card-title:text-is('1 layer × 64 wide')")
+    expect(shown).to_have_text("1 layer × 64 wide")
     page.get_by_role("button", name="undo").click()
-    page.wait_for_selector(f".nv-card-title:text-is('{title}')")
+    expect(shown).to_have_text(title)
+    assert notebook.evaluate("explorer.selection.architecture.title") == title
 
 
 def test_a_size_is_edited_on_the_card_and_heads_follow(

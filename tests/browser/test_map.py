@@ -82,6 +82,8 @@ def test_the_front_found_on_the_page_is_numpys(notebook: Notebook) -> None:
         "(__import__('nasviz.strategies.pareto', fromlist=['front']))"
     )
     notebook.eventually("sorted(m.front)", front)
+    assert len(front) > 1
+    assert notebook.evaluate("sorted(m.front)") == front
 
 
 def test_a_tap_picks_a_trained_trial_or_a_candidate_of_the_cloud(

@@ -18,6 +18,7 @@ from nasviz.study import queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+COMPLETE = 3  # of the trials below
 PLAN = TrainingPlan(tokens=10_000)
 REASON = "out of memory: <img src=x onerror='document.title=1'> try a smaller batch"
 
@@ -113,7 +114,6 @@ def test_the_objectives_have_their_names_on_the_front(dashboard: Page, screensho
     dashboard.goto(".")
     for name in ("bits_per_byte", "time_per_output_token_s"):
         dashboard.get_by_role("combobox").get_by_text(name).first.wait_for(timeout=20 * SECOND)
-    dashboard.locator(".js-plotly-plot .scatterlayer path.point").first.wait_for(
-        timeout=20 * SECOND
-    )
+    points = dashboard.locator(".js-plotly-plot .scatterlayer path.point")
+    expect(points).to_have_count(COMPLETE, timeout=20 * SECOND)
     dashboard.screenshot(path=screenshots / "dashboard-front.png")

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,16 +39,3 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
     if living_worker(opened) is not None:
         stop_worker(opened)
     opened.close()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object], str], None]:
-    """Waits until something is true, or fails saying what was waited for."""
-
-    def wait(condition: Callable[[], object], what: str, seconds: float = 90.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-            time.sleep(0.03)
-
-    return wait

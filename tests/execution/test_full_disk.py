@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from waiting import eventually
 
 from nasviz import Candidate, Study, TrainingPlan
 from nasviz.errors import InputError, NasvizError
@@ -22,7 +23,6 @@ from nasviz.study import queue
 
 pytestmark = pytest.mark.slow
 
-Until = Callable[[Callable[[], object], str], None]
 LONG = TrainingPlan(steps=100_000, batch_size=2, precision="fp32", threads=1)
 FULL = "the disk is full|can't be written"
 
@@ -81,11 +81,11 @@ def is_whole(study: Study) -> bool:
 
 
 def test_a_trial_outlives_a_full_disk_and_its_curve_is_stored_when_there_is_space_again(
-    on_disk: Study, disk: Path, candidate: Candidate, corpus: str, until: Until
+    on_disk: Study, disk: Path, candidate: Candidate, corpus: str
 ) -> None:
     worker = ensure_worker(on_disk)
     trial = on_disk.add(candidate, LONG, corpus).number
-    until(lambda: len(on_disk.curve(trial)["step"]) > 3, "the first steps")
+    eventually(lambda: len(on_disk.curve(trial)["step"]) > 3, "the first steps")
     filler = fill(disk)
     # Full is when the study's files can't grow any more; what lies in them is still read.
     with pytest.raises(NasvizError, match=FULL):
@@ -94,13 +94,13 @@ def test_a_trial_outlives_a_full_disk_and_its_curve_is_stored_when_there_is_spac
     assert on_disk.trial(trial).state == "running"
 
     filler.unlink()
-    until(lambda: on_disk.curve(trial)["step"][-1] > stored[-1], "steps after the full disk")
+    eventually(lambda: on_disk.curve(trial)["step"][-1] > stored[-1], "steps after the full disk")
     assert (on_disk.curve(trial)["step"][: len(stored)] == stored).all()
     assert living_worker(on_disk) is not None
     assert [each.pid for each in on_disk.workers()] == [worker.pid]
     assert on_disk.trial(trial).deaths == 0
     on_disk.request(trial, "cancel")
-    until(lambda: on_disk.trial(trial).finished, "the cancellation")
+    eventually(lambda: on_disk.trial(trial).finished, "the cancellation")
     assert on_disk.trial(trial).state == "cancelled"
     assert is_whole(on_disk)
 
@@ -110,7 +110,6 @@ def test_a_model_that_does_not_fit_on_the_disk_is_a_failed_trial_once_that_can_b
     disk: Path,
     candidate: Candidate,
     corpus: str,
-    until: Until,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -121,9 +120,9 @@ def test_a_model_that_does_not_fit_on_the_disk_is_a_failed_trial_once_that_can_b
     run = threading.Thread(target=runner.run_trial, args=(on_disk, trial, lambda: False))
     with caplog.at_level(logging.WARNING, "nasviz.worker"):
         run.start()
-        until(lambda: len(on_disk.curve(0)["step"]), "the first step")
+        eventually(lambda: len(on_disk.curve(0)["step"]), "the first step")
         filler = fill(disk)
-        until(lambda: "trial 0 failed" in caplog.text, "the model's failure")
+        eventually(lambda: "trial 0 failed" in caplog.text, "the model's failure")
         filler.unlink()
         run.join(60)
     failed = on_disk.trial(0)

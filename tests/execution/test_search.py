@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pytest
+from waiting import eventually
 
 from nasviz import SearchSpace, Study, TrainingPlan, Trial, search
 from nasviz.cli import main
@@ -20,7 +20,6 @@ from nasviz.errors import InputError
 from nasviz.space.dimensions import Choice, Integer, Real
 from nasviz.strategies.search import prepare_search, result_of
 
-Until = Callable[[Callable[[], object], str], None]
 NASVIZ = [sys.executable, "-m", "nasviz.cli"]
 SPACE = SearchSpace(
     (
@@ -97,19 +96,19 @@ def test_a_search_grows_a_front_and_goes_on_where_it_was_left(study: Study, corp
 
 @pytest.mark.slow
 def test_a_stopped_search_pauses_its_trial_and_finishes_it_first_when_it_goes_on(
-    study: Study, corpus: str, until: Until
+    study: Study, corpus: str
 ) -> None:
     run = prepare_search(SPACE, study=study, seconds=600, plan=LONG, corpus=corpus).start()
-    until(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
+    eventually(lambda: len(study) and len(study.curve(0)["step"]), "the first step")
     assert run.running
     run.stop()
     assert run.wait(30)
     assert (run.ending, run.error) == ("stopped", None)
-    until(lambda: study.trial(0).state == "paused", "the pause")
+    eventually(lambda: study.trial(0).state == "paused", "the pause")
     assert result_of(run).trials == ()
 
     again = prepare_search(SPACE, study=study, trials=1, plan=LONG, corpus=corpus).start()
-    until(lambda: study.trial(0).state == "running", "the first trial to go on")
+    eventually(lambda: study.trial(0).state == "running", "the first trial to go on")
     study.request(0, "cancel")
     assert again.wait(60)
     assert [trial.state for trial in again.finished] == ["cancelled"]
@@ -118,7 +117,7 @@ def test_a_stopped_search_pauses_its_trial_and_finishes_it_first_when_it_goes_on
 
 @pytest.mark.slow
 def test_the_command_prints_trials_and_last_the_front(
-    study: Study, space_file: str, corpus: str, tmp_path: Path, until: Until
+    study: Study, space_file: str, corpus: str, tmp_path: Path
 ) -> None:
     command = [*NASVIZ, "search", space_file, "--corpus", corpus, "--study", study.url, "--json"]
     random = [*command, "--strategy", "random", "--tokens", "200", "--seed", "3"]
@@ -143,12 +142,14 @@ def test_the_command_prints_trials_and_last_the_front(
         stderr=subprocess.PIPE,
         text=True,
     )
-    until(lambda: len(study) == 3 and len(study.curve(2)["step"]), "the third trial's first step")
+    eventually(
+        lambda: len(study) == 3 and len(study.curve(2)["step"]), "the third trial's first step"
+    )
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
-    until(lambda: study.trial(2).state == "paused", "the pause")
+    eventually(lambda: study.trial(2).state == "paused", "the pause")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from waiting import eventually
 
 from nasviz import Architecture, Candidate, SearchSpace, Study, TrainingPlan, train
 from nasviz.cli import main
@@ -22,7 +22,6 @@ from nasviz.errors import InputError
 from nasviz.execution.results import KEYS
 from nasviz.strategies.search import prepare_search
 
-Until = Callable[[Callable[[], object], str], None]
 NASVIZ = [sys.executable, "-m", "nasviz.cli"]
 
 
@@ -86,7 +85,7 @@ def test_the_command_prints_json_lines_and_last_the_result(
 
 @pytest.mark.slow
 def test_an_interrupted_command_cancels_its_trial_and_a_killed_one_leaves_it_in_training(
-    study: Study, candidate_file: str, corpus: str, tmp_path: Path, until: Until
+    study: Study, candidate_file: str, corpus: str, tmp_path: Path
 ) -> None:
     command = [
         *NASVIZ,
@@ -104,7 +103,9 @@ def test_an_interrupted_command_cancels_its_trial_and_a_killed_one_leaves_it_in_
         process = subprocess.Popen(
             [*command, "--steps", str(steps)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
-        until(lambda: len(study) > number and len(study.curve(number)["step"]), "the first step")
+        eventually(
+            lambda: len(study) > number and len(study.curve(number)["step"]), "the first step"
+        )
         return process
 
     interrupted = started(0, 100_000)
@@ -113,14 +114,14 @@ def test_an_interrupted_command_cancels_its_trial_and_a_killed_one_leaves_it_in_
     _, said = interrupted.communicate(timeout=30)
     assert interrupted.returncode == 130
     assert "Traceback" not in said
-    until(lambda: study.trial(0).finished, "the cancellation")
+    eventually(lambda: study.trial(0).finished, "the cancellation")
     assert study.trial(0).state == "cancelled"
 
     killed = started(1, 300)
     killed.kill()
     killed.communicate()
     at_the_kill = study.curve(1)["step"][-1]
-    until(lambda: study.trial(1).finished, "the trial to finish alone")
+    eventually(lambda: study.trial(1).finished, "the trial to finish alone")
     assert study.trial(1).state == "complete"
     assert study.curve(1)["step"][-1] == 300 > at_the_kill
 

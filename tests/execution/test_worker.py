@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import eventually
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.execution.worker import IDLE_VARIABLE, ensure_worker, living_worker, stop_worker
@@ -20,7 +21,6 @@ from nasviz.study import queue, workers
 
 pytestmark = pytest.mark.slow
 
-Until = Callable[[Callable[[], object], str], None]
 LONG = TrainingPlan(steps=100_000, batch_size=2, precision="fp32")
 DIVERGING = TrainingPlan(
     steps=100, batch_size=3, learning_rate=10.0, weight_decay=10.0, optimizer="adamw",
@@ -45,10 +45,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 
 
 def test_a_complete_trial_has_a_result_a_curve_and_a_model(
-    served: Study, candidate: Candidate, corpus: str, until: Until
+    served: Study, candidate: Candidate, corpus: str
 ) -> None:
     trial = served.add(candidate, SHORT, corpus)
-    until(lambda: served.trial(trial.number).finished, "the trial")
+    eventually(lambda: served.trial(trial.number).finished, "the trial")
     done = served.trial(trial.number)
     assert done.state == "complete", done.reason
     result = done.result
@@ -73,38 +73,38 @@ def test_a_worker_leaves_the_cores_to_others(served: Study) -> None:
 
 
 def test_a_paused_trial_frees_its_worker_and_goes_on_from_its_step(
-    served: Study, candidate: Candidate, corpus: str, until: Until
+    served: Study, candidate: Candidate, corpus: str
 ) -> None:
     long = served.add(candidate, LONG, corpus).number
-    until(lambda: len(served.curve(long)["step"]), "the first step")
+    eventually(lambda: len(served.curve(long)["step"]), "the first step")
     served.request(long, "pause")
-    until(lambda: served.trial(long).state == "paused", "the pause")
+    eventually(lambda: served.trial(long).state == "paused", "the pause")
     paused_at = served.curve(long)["step"][-1]
     other = served.add(candidate, SHORT.with_(seed=6), corpus).number
-    until(lambda: served.trial(other).state == "complete", "a trial during the pause")
+    eventually(lambda: served.trial(other).state == "complete", "a trial during the pause")
 
     served.request(long, "resume")
-    until(lambda: served.curve(long)["step"][-1] > paused_at, "steps after the pause")
+    eventually(lambda: served.curve(long)["step"][-1] > paused_at, "steps after the pause")
     steps = served.curve(long)["step"]
     assert steps[0] == 1
     assert (steps[1:] > steps[:-1]).all()
     served.request(long, "cancel")
-    until(lambda: served.trial(long).finished, "the cancellation")
+    eventually(lambda: served.trial(long).finished, "the cancellation")
 
 
 def test_a_trial_in_training_is_cancelled_when_it_is_asked_for(
-    served: Study, candidate: Candidate, corpus: str, until: Until
+    served: Study, candidate: Candidate, corpus: str
 ) -> None:
     trial = served.add(candidate, LONG, corpus).number
-    until(lambda: len(served.curve(trial)["step"]), "the first step")
+    eventually(lambda: len(served.curve(trial)["step"]), "the first step")
     served.request(trial, "cancel")
-    until(lambda: served.trial(trial).finished, "the cancelled trial")
+    eventually(lambda: served.trial(trial).finished, "the cancelled trial")
     assert served.trial(trial).state == "cancelled"
     assert served.trial(trial).reason == "cancelled by the user"
 
 
 def test_failures_are_results_and_the_worker_goes_on(
-    served: Study, candidate: Candidate, corpus: str, until: Until, tmp_path: Path
+    served: Study, candidate: Candidate, corpus: str, tmp_path: Path
 ) -> None:
     """A corpus that is gone, a rate that diverges, a batch beyond any memory; then a sound one."""
     before = living_worker(served)
@@ -115,7 +115,7 @@ def test_failures_are_results_and_the_worker_goes_on(
     wild = served.add(WILD, DIVERGING, corpus).number
     huge = served.add(HUGE, SHORT.with_(batch_size=1_000_000), corpus).number
     last = served.add(candidate, SHORT.with_(seed=7), corpus).number
-    until(lambda: served.trial(last).finished, "the trial after the failures")
+    eventually(lambda: served.trial(last).finished, "the trial after the failures")
     assert served.trial(last).state == "complete"
     assert {served.trial(each).state for each in (lost, wild, huge)} == {"failed"}
     assert "gone.txt" in served.trial(lost).reason
@@ -128,11 +128,11 @@ def test_failures_are_results_and_the_worker_goes_on(
 
 
 def test_a_worker_that_is_asked_to_leave_puts_its_trial_back(
-    study: Study, candidate: Candidate, corpus: str, until: Until
+    study: Study, candidate: Candidate, corpus: str
 ) -> None:
     worker = ensure_worker(study)
     unfinished = study.add(candidate, LONG, corpus).number
-    until(lambda: len(study.curve(unfinished)["step"]), "the first step")
+    eventually(lambda: len(study.curve(unfinished)["step"]), "the first step")
     stop_worker(study)
     assert [(each.pid, each.state) for each in study.workers()] == [(worker.pid, "ended")]
     assert living_worker(study) is None
@@ -141,24 +141,26 @@ def test_a_worker_that_is_asked_to_leave_puts_its_trial_back(
 
 
 def test_a_killed_workers_trial_resumes_from_its_checkpoint(
-    study: Study, candidate: Candidate, corpus: str, until: Until
+    study: Study, candidate: Candidate, corpus: str
 ) -> None:
     trial = study.add(candidate, LONG, corpus)
     first = ensure_worker(study)
-    until(lambda: len(study.curve(trial.number)["step"]), "the first step")
+    eventually(lambda: len(study.curve(trial.number)["step"]), "the first step")
     # A pause and a resume leave a checkpoint behind without half a minute's wait.
     study.request(trial.number, "pause")
-    until(lambda: study.trial(trial.number).state == "paused", "the checkpoint")
+    eventually(lambda: study.trial(trial.number).state == "paused", "the checkpoint")
     saved_at = study.curve(trial.number)["step"][-1]
     study.request(trial.number, "resume")
-    until(lambda: study.curve(trial.number)["step"][-1] > saved_at, "steps after it")
+    eventually(lambda: study.curve(trial.number)["step"][-1] > saved_at, "steps after it")
     os.kill(first.pid, signal.SIGKILL)
-    until(lambda: workers.process_start(first.pid) is None, "the kernel to end the worker")
+    eventually(lambda: workers.process_start(first.pid) is None, "the kernel to end the worker")
     second = ensure_worker(study)
     assert second.pid != first.pid
     assert study.trial(trial.number).deaths == 1
-    until(lambda: study.trial(trial.number).worker == second.number, "the second worker's claim")
-    until(
+    eventually(
+        lambda: study.trial(trial.number).worker == second.number, "the second worker's claim"
+    )
+    eventually(
         lambda: (
             study.curve(trial.number, after_step=int(saved_at))["step"].size
             and study.trial(trial.number).state == "running"
@@ -171,7 +173,7 @@ def test_a_killed_workers_trial_resumes_from_its_checkpoint(
 
     # Killed again: the trial is a failure with its reason, and the study goes on.
     os.kill(second.pid, signal.SIGKILL)
-    until(lambda: study.trial(trial.number).finished, "somebody to notice")
+    eventually(lambda: study.trial(trial.number).finished, "somebody to notice")
     failed = study.trial(trial.number)
     assert failed.state == "failed"
     assert failed.reason.startswith(f"killed: worker {second.pid} on ")
@@ -209,11 +211,11 @@ def test_two_kernels_that_ask_at_once_get_one_worker(study: Study) -> None:
     assert {str(worker.pid)} == pids
 
 
-def test_an_idle_worker_leaves(study: Study, monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+def test_an_idle_worker_leaves(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IDLE_VARIABLE, "0.2")
     worker = ensure_worker(study)
-    until(lambda: living_worker(study) is None, "the worker to leave")
-    until(lambda: workers.process_start(worker.pid) is None, "its process to end")
+    eventually(lambda: living_worker(study) is None, "the worker to leave")
+    eventually(lambda: workers.process_start(worker.pid) is None, "its process to end")
     assert study.workers()[0].state == "ended"
 
 

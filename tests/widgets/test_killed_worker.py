@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import ipywidgets
 import pytest
+from waiting import eventually
 
 from nasviz.execution.worker import living_worker, stop_worker
 from nasviz.space.architecture import Architecture
@@ -21,13 +21,6 @@ from nasviz.widgets.explorer import Explorer
 pytestmark = pytest.mark.slow
 
 STEPS = 250
-
-
-def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
 
 
 def buttons(explorer: Explorer, label: str) -> list[ipywidgets.Button]:

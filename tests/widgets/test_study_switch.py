@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import eventually
 
 from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
@@ -46,13 +47,6 @@ def explorer(tmp_path: Path) -> Iterator[Explorer]:
     eventually(lambda: len(made.trials) == 1)
     yield made
     made.close()
-
-
-def eventually(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def digest(path: Path) -> str:
