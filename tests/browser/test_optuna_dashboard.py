@@ -114,6 +114,6 @@ def test_the_objectives_have_their_names_on_the_front(dashboard: Page, screensho
     dashboard.goto(".")
     for name in ("bits_per_byte", "time_per_output_token_s"):
         dashboard.get_by_role("combobox").get_by_text(name).first.wait_for(timeout=20 * SECOND)
-    points = dashboard.locator(".js-plotly-plot .scatterlayer path.point")
+    points = dashboard.locator("#graph-pareto-front .scatterlayer path.point")
     expect(points).to_have_count(COMPLETE, timeout=20 * SECOND)
     dashboard.screenshot(path=screenshots / "dashboard-front.png")
