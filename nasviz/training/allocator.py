@@ -19,7 +19,7 @@ def keep_freed_memory() -> bool:
     """Let this process reuse freed activations; return whether its C library could be told.
 
     A step frees all its activations and the next one asks for the same again. By default glibc
-    hands them back to the system in between, and each page is cleared and mapped anew: 14 times
+    hands them back to the system in between, and each page is cleared and mapped anew: 13 times
     as many page faults, and 2 to 3% of the time of a run (4 layers, 128 wide, 40 × 64 tokens, two
     cores, one run each). At most `KEPT` bytes stay with the process. Other systems are left alone.
     """
