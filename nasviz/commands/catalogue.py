@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasviz.space.fields import Field
+    from nasviz.space.field import Field
 
 _TYPES: dict[str, type] = {"integer": int, "real": float}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nasviz.space.fields import Field
+from nasviz.space.field import Field
 
 _HOFFMANN = "Hoffmann et al. 2022, arXiv:2203.15556"
 _BESIROGLU = "Besiroglu et al. 2024, arXiv:2404.10102"

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 from nasviz.errors import InputError, unknown_name
-from nasviz.space.fields import ARCHITECTURE_FIELDS, Value
+from nasviz.space.field import Value
+from nasviz.space.fields import ARCHITECTURE_FIELDS
 
 Position = Literal["learned", "rope", "none"]
 Norm = Literal["layernorm", "rmsnorm"]

@@ -14,10 +14,13 @@ from nasviz.space.inference import InferencePolicy
 
 @dataclass(frozen=True)
 class Candidate:
-    """One `Architecture` with one `InferencePolicy`."""
+    """One `Architecture` with one `InferencePolicy`; raises `InputError` where they don't fit."""
 
     architecture: Architecture
     inference: InferencePolicy = field(default_factory=InferencePolicy)
+
+    def __post_init__(self) -> None:
+        self.inference.check_fits(self.architecture)
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nasviz.errors import InputError, unknown_name
 from nasviz.space.ff_ratio import space_field
-from nasviz.space.fields import Field, Kind, Value
+from nasviz.space.field import Field, Kind, Value
 from nasviz.space.table import encode_column
 
 Grid = NDArray[Any]

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasviz.space.fields import Field, field_named
+from nasviz.space.field import Field
+from nasviz.space.fields import field_named
 
 MULTIPLE = 8
 

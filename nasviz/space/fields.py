@@ -5,116 +5,12 @@ Validation, sliders, command-line help, documentation and the bad-input tests ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import Literal
 
-from nasviz.errors import InputError, unknown_name
-
-Value = int | float | str | bool
-Kind = Literal["integer", "real", "choice", "switch"]
-
-
-@dataclass(frozen=True)
-class Field:
-    """One size or setting: its range, its neutral value and a line of help for a student.
-
-    `low` and `high` bound what is *valid* (inclusive); a search space has narrower ranges.
-    `default` None means that the value is required or derived from other fields (see `help`).
-    """
-
-    name: str
-    label: str
-    kind: Kind
-    help: str
-    reference: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    default: Value | None = None
-    unit: str = ""
-
-    def check(self, value: object, place: str = "") -> Value:
-        """Return `value` as this field's type, or raise `InputError` naming value and remedy."""
-        where = f"{place}: " if place else ""
-        if self.kind == "switch":
-            if isinstance(value, bool):
-                return value
-            raise InputError(f"{where}{self.name}={value!r} is not true or false")
-        if self.kind == "choice":
-            if isinstance(value, str) and value in self.choices:
-                return value
-            if isinstance(value, str):
-                raise unknown_name(f"{where}{self.name}", value, self.choices)
-            raise InputError(
-                f"{where}{self.name}={value!r} is not one of {', '.join(self.choices)}"
-            )
-        return self._check_number(value, where)
-
-    def _check_number(self, value: object, where: str) -> int | float:
-        wanted = "a whole number" if self.kind == "integer" else "a number"
-        number = _plain_number(value)
-        if number is None or not math.isfinite(number):
-            raise InputError(f"{where}{self.name}={value!r} is not {wanted}{self._range()}")
-        if self.kind == "integer" and number != int(number):
-            raise InputError(f"{where}{self.name}={value!r} is not {wanted}{self._range()}")
-        too_low = self.low is not None and number < self.low
-        if too_low or (self.high is not None and number > self.high):
-            raise InputError(
-                f"{where}{self.name}={value!r} is out of range; allowed:{self._range()}"
-            )
-        return int(number) if self.kind == "integer" else float(number)
-
-    def _range(self) -> str:
-        if self.low is None or self.high is None:
-            return ""
-        return f" from {_written(self.low)} to {_written(self.high)}"
-
-
-def _written(bound: float) -> str:
-    """Return a bound as a person types it: `4_194_304`, `0.95`, `1e-07`."""
-    return f"{int(bound):_}" if float(bound).is_integer() and bound < 1e15 else f"{bound:g}"
-
-
-def _plain_number(value: object) -> int | float | None:
-    """Return a Python number for ints, floats and numpy scalars; None for bools and the rest."""
-    item = getattr(value, "item", None)
-    plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float):
-        return None
-    return plain
-
-
-def _number(
-    kind: Kind,
-    name: str,
-    label: str,
-    low: float,
-    high: float,
-    help: str,
-    reference: str,
-    default: float | None = None,
-    unit: str = "",
-) -> Field:
-    return Field(name, label, kind, help, reference, low, high, default=default, unit=unit)
-
-
-_integer = partial(_number, "integer")
-_real = partial(_number, "real")
-
-
-def _choice(
-    name: str, label: str, choices: tuple[str, ...], help: str, reference: str, default: str
-) -> Field:
-    return Field(name, label, "choice", help, reference, choices=choices, default=default)
-
-
-def _switch(name: str, label: str, help: str, reference: str, default: bool) -> Field:
-    return Field(name, label, "switch", help, reference, default=default)
-
+from nasviz.errors import unknown_name
+from nasviz.space.field import Field, choice, integer, real, switch
+from nasviz.space.options.registry import OPTION_FIELDS
 
 _VASWANI = "Vaswani et al. 2017, Attention Is All You Need, arXiv:1706.03762"
 _GPT2 = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
@@ -123,7 +19,7 @@ _GLU = "Shazeer 2020, GLU Variants Improve Transformer, arXiv:2002.05202"
 _MIXTRAL = "Jiang et al. 2024, Mixtral of Experts, arXiv:2401.04088"
 
 ARCHITECTURE_FIELDS: tuple[Field, ...] = (
-    _integer(
+    integer(
         "n_layers",
         "Layers",
         1,
@@ -131,7 +27,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "How many blocks are stacked. Each adds the same cost; more depth composes more steps.",
         _VASWANI,
     ),
-    _integer(
+    integer(
         "d_model",
         "Embedding size",
         2,
@@ -140,7 +36,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _VASWANI,
         unit="dimensions",
     ),
-    _integer(
+    integer(
         "n_heads",
         "Attention heads",
         1,
@@ -148,7 +44,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "How many places a token can look at in parallel in each layer.",
         _VASWANI,
     ),
-    _integer(
+    integer(
         "vocab_size",
         "Vocabulary",
         2,
@@ -158,7 +54,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Sennrich et al. 2016, arXiv:1508.07909; Tao et al. 2024, arXiv:2407.13623",
         unit="tokens",
     ),
-    _integer(
+    integer(
         "context_length",
         "Context size",
         1,
@@ -167,7 +63,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _VASWANI,
         unit="tokens",
     ),
-    _integer(
+    integer(
         "n_kv_heads",
         "Key/value heads",
         1,
@@ -176,7 +72,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Default: as many as attention heads.",
         "Ainslie et al. 2023, GQA, arXiv:2305.13245",
     ),
-    _integer(
+    integer(
         "head_dim",
         "Head size",
         1,
@@ -185,7 +81,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _VASWANI,
         unit="dimensions",
     ),
-    _integer(
+    integer(
         "d_ff",
         "Feed-forward size",
         1,
@@ -195,7 +91,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _GLU,
         unit="dimensions",
     ),
-    _choice(
+    choice(
         "position",
         "Positions",
         ("learned", "rope", "none"),
@@ -204,7 +100,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _ROPE,
         "rope",
     ),
-    _choice(
+    choice(
         "norm",
         "Normalisation",
         ("layernorm", "rmsnorm"),
@@ -212,7 +108,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Zhang & Sennrich 2019, RMSNorm, arXiv:1910.07467",
         "rmsnorm",
     ),
-    _choice(
+    choice(
         "mlp",
         "Feed-forward kind",
         ("gelu", "relu", "relu2", "swiglu", "geglu"),
@@ -220,7 +116,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         f"{_GLU}; So et al. 2021, Primer (relu2), arXiv:2109.08668",
         "swiglu",
     ),
-    _choice(
+    choice(
         "biases",
         "Biases",
         ("none", "qkv", "all"),
@@ -228,28 +124,28 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _GPT2,
         "none",
     ),
-    _switch(
+    switch(
         "tied_embeddings",
         "Tied embeddings",
         "One table for reading tokens and for predicting them.",
         "Press & Wolf 2017, arXiv:1608.05859",
         True,
     ),
-    _switch(
+    switch(
         "qk_norm",
         "QK norm",
         "Normalises queries and keys per head, which keeps attention stable at high rates.",
         "Henry et al. 2020, arXiv:2010.04245; Qwen3, arXiv:2505.09388",
         True,
     ),
-    _switch(
+    switch(
         "parallel_block",
         "Parallel block",
         "Attention and feed-forward read the same input and are added together.",
         "Wang & Komatsuzaki 2021, GPT-J; Black et al. 2022, GPT-NeoX, arXiv:2204.06745",
         False,
     ),
-    _integer(
+    integer(
         "experts",
         "Experts",
         1,
@@ -258,7 +154,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _MIXTRAL,
         default=1,
     ),
-    _integer(
+    integer(
         "experts_per_token",
         "Experts per token",
         1,
@@ -267,7 +163,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _MIXTRAL,
         default=1,
     ),
-    _real(
+    real(
         "dropout",
         "Dropout",
         0.0,
@@ -276,7 +172,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Srivastava et al. 2014, JMLR 15",
         default=0.0,
     ),
-    _real(
+    real(
         "rotary_share",
         "Rotary share",
         0.01,
@@ -285,7 +181,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "GPT-NeoX, arXiv:2204.06745",
         default=1.0,
     ),
-    _real(
+    real(
         "rope_theta",
         "Rotary base",
         1.0,
@@ -294,7 +190,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         _ROPE,
         default=10_000.0,
     ),
-    _real(
+    real(
         "rope_scaling",
         "Rotary scaling",
         1.0,
@@ -303,7 +199,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Grattafiori et al. 2024, Llama 3, arXiv:2407.21783",
         default=1.0,
     ),
-    _integer(
+    integer(
         "extra_positions",
         "Extra positions",
         0,
@@ -312,14 +208,14 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Zhang et al. 2022, OPT, arXiv:2205.01068",
         default=0,
     ),
-    _switch(
+    switch(
         "scaled_embedding",
         "Scaled embedding",
         "Multiplies embeddings by the square root of their size (Gemma).",
         f"{_VASWANI}; Gemma, arXiv:2403.08295",
         False,
     ),
-    _integer(
+    integer(
         "sliding_window",
         "Sliding window",
         0,
@@ -329,7 +225,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         default=0,
         unit="tokens",
     ),
-    _real(
+    real(
         "norm_eps",
         "Norm epsilon",
         1e-12,
@@ -338,7 +234,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
         "Zhang & Sennrich 2019, arXiv:1910.07467",
         default=1e-5,
     ),
-    _switch(
+    switch(
         "gelu_tanh",
         "Tanh GELU",
         "Uses the tanh approximation of GELU, as GPT-2 and Gemma do.",
@@ -348,7 +244,7 @@ ARCHITECTURE_FIELDS: tuple[Field, ...] = (
 )
 
 TRAINING_FIELDS: tuple[Field, ...] = (
-    _real(
+    real(
         "learning_rate",
         "Learning rate",
         1e-7,
@@ -356,7 +252,7 @@ TRAINING_FIELDS: tuple[Field, ...] = (
         "How far each step moves the weights; too low learns slowly, too high diverges.",
         "Bergstra & Bengio 2012, JMLR 13",
     ),
-    _integer(
+    integer(
         "batch_size",
         "Batch",
         1,
@@ -365,7 +261,7 @@ TRAINING_FIELDS: tuple[Field, ...] = (
         "McCandlish et al. 2018, arXiv:1812.06162",
         unit="sequences",
     ),
-    _real(
+    real(
         "weight_decay",
         "Weight decay",
         0.0,
@@ -377,7 +273,7 @@ TRAINING_FIELDS: tuple[Field, ...] = (
 )
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
-    {field.name: field for field in ARCHITECTURE_FIELDS + TRAINING_FIELDS}
+    {field.name: field for field in ARCHITECTURE_FIELDS + TRAINING_FIELDS + OPTION_FIELDS}
 )
 
 

@@ -35,7 +35,7 @@ from nasviz.space.counting import SpaceCount
 from nasviz.space.dimensions import Dimension, chosen
 from nasviz.space.factors import Plan, plan_of
 from nasviz.space.ff_ratio import FF_RATIO, space_field
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 from nasviz.space.points import Points, table_of
 from nasviz.space.rules import rules_of
 from nasviz.space.table import CandidateTable, encode_column

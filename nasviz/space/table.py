@@ -20,7 +20,8 @@ from nasviz.space.architecture import (
     plain_d_ff,
 )
 from nasviz.space.candidate import Candidate
-from nasviz.space.fields import FIELDS, TRAINING_FIELDS, Field, Value, field_named
+from nasviz.space.field import Field, Value
+from nasviz.space.fields import FIELDS, TRAINING_FIELDS, field_named
 
 Column = NDArray[Any]
 TRAINING_NAMES = tuple(field.name for field in TRAINING_FIELDS)

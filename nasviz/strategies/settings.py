@@ -21,7 +21,7 @@ from nasviz.cost.hardware import Hardware
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
 from nasviz.space.constraints import Cost
-from nasviz.space.fields import Field
+from nasviz.space.field import Field
 from nasviz.space.search_space import SearchSpace
 from nasviz.space.table import decode_value
 from nasviz.strategies.grid import point_of

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nasviz.space.candidate import Candidate
 from nasviz.space.constraints import Cost
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 from nasviz.space.search_space import SearchSpace
 
 

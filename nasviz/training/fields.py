@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nasviz.space.fields import Field, field_named
+from nasviz.space.field import Field
+from nasviz.space.fields import field_named
 
 _MUON = "Jordan et al. 2024, Muon; Liu et al. 2025, arXiv:2502.16982"
 _ZERO = "Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054"

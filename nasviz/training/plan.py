@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nasviz.errors import InputError, unknown_name
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 from nasviz.training.fields import BUDGETS, PLAN_FIELDS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from nasviz.space.fields import Field
+from nasviz.space.field import Field
 
 HERE = Path(__file__).parent
 

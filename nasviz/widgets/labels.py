@@ -8,7 +8,8 @@ from typing import Any
 
 from nasviz.cost.units import NO_BREAK, count, number
 from nasviz.space.ff_ratio import FF_RATIO, space_field
-from nasviz.space.fields import FIELDS, Field
+from nasviz.space.field import Field
+from nasviz.space.fields import FIELDS
 
 _SHORT = {
     "d_model": "Embedding",

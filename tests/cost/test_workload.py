@@ -10,7 +10,7 @@ import pytest
 from nasviz import Workload
 from nasviz.cost.workload_fields import WORKLOAD_FIELDS
 from nasviz.errors import InputError
-from nasviz.space.fields import Field
+from nasviz.space.field import Field
 
 
 def wrong_values(field: Field) -> list[Any]:

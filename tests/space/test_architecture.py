@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from nasviz.errors import InputError
 from nasviz.space.architecture import REQUIRED, Architecture
 from nasviz.space.candidate import Candidate
-from nasviz.space.fields import ARCHITECTURE_FIELDS, FIELDS, Field, field_named
+from nasviz.space.field import Field
+from nasviz.space.fields import ARCHITECTURE_FIELDS, FIELDS, field_named
 from nasviz.space.inference import InferencePolicy
 
 SMALL: dict[str, Any] = {
@@ -126,8 +127,10 @@ def test_candidates_go_through_json_and_refuse_unknown_keys() -> None:
     assert candidate.inference == InferencePolicy()
     with pytest.raises(InputError, match="unknown candidate key 'architectur'"):
         Candidate.from_json({"architectur": SMALL})
-    with pytest.raises(InputError, match="unknown inference option 'early_exit'"):
-        Candidate.from_json({"architecture": SMALL, "inference": {"early_exit": {}}})
+    with pytest.raises(
+        InputError, match="did you mean 'early_exit'"
+    ):
+        Candidate.from_json({"architecture": SMALL, "inference": {"early_exits": {}}})
 
 
 def test_every_field_has_help_a_label_and_a_reference() -> None:

@@ -18,7 +18,8 @@ from nasviz.space import presets, toml
 from nasviz.space.candidate import Candidate
 from nasviz.space.candidate_file import read_candidate
 from nasviz.space.dimensions import Real, dimension_from_json
-from nasviz.space.fields import FIELDS, Field
+from nasviz.space.field import Field
+from nasviz.space.fields import FIELDS
 from nasviz.space.search_space import SearchSpace
 from nasviz.space.space_file import read_space
 

@@ -6,7 +6,7 @@ from nasviz.errors import InputError
 from nasviz.model.export.families import FAMILIES
 from nasviz.model.export.family import Family
 from nasviz.space.architecture import Architecture
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 
 
 def family_for(architecture: Architecture) -> Family:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nasviz.model.export import configuration, names, rearrange
 from nasviz.model.export.family import Family, Rule, one_of
 from nasviz.space.architecture import Architecture
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 
 
 def _even_head(a: Architecture) -> Value | None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from nasviz.space.architecture import Architecture
-from nasviz.space.fields import Value
+from nasviz.space.field import Value
 
 Weights = dict[str, Tensor]
 

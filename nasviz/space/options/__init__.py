@@ -1,0 +1,1 @@
+"""The dynamic-inference options: one frozen dataclass a file, listed in `registry`."""

@@ -1,0 +1,97 @@
+"""`Option`: what every dynamic-inference option says of itself, and how settings are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from nasviz.errors import InputError, unknown_name
+from nasviz.space.field import Field
+
+# Settings as JSON has them: numbers, names, switches and lists of numbers.
+Setting = int | float | str | bool | tuple[int | float, ...]
+
+
+@dataclass(frozen=True)
+class FitRule:
+    """A condition between an option's settings and the sizes of the model that it runs.
+
+    `holds` takes the architecture's fields named in `sizes` and then the option's own named in
+    `settings`, as single values or as whole columns, and says where they fit.
+    """
+
+    reason: str
+    sizes: tuple[str, ...]
+    settings: tuple[str, ...]
+    holds: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way of running a model that is not static: a frozen dataclass of settings.
+
+    A subclass names itself (`NAME`, the key in JSON), describes every dataclass field in `FIELDS`
+    (same names, same order) and says what it can't be combined with (`CONFLICTS`: another option's
+    name → why). Its defaults are useful ones; `NEUTRAL` are the settings that reproduce the static
+    model exactly.
+
+    Raises `InputError` for a setting out of range.
+    """
+
+    NAME: ClassVar[str]
+    LABEL: ClassVar[str]
+    HELP: ClassVar[str]
+    REFERENCE: ClassVar[str]
+    FIELDS: ClassVar[tuple[Field, ...]]
+    NEUTRAL: ClassVar[Mapping[str, Setting]]
+    CONFLICTS: ClassVar[Mapping[str, str]] = {}
+    RULES: ClassVar[tuple[FitRule, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for field in self.FIELDS:
+            full = replace(field, name=f"{self.NAME}.{field.name}")
+            value = getattr(self, field.name)
+            checked = full.check_list(value) if field.is_list else full.check(value)
+            object.__setattr__(self, field.name, checked)
+        self.check_settings()
+
+    def check_settings(self) -> None:
+        """Raise `InputError` where settings don't fit each other; by default all do."""
+
+    def check_fits(self, architecture: Any) -> None:
+        """Raise `InputError` where the option can't run a model of these sizes."""
+        for rule in self.RULES:
+            sizes = [getattr(architecture, name) for name in rule.sizes]
+            settings = [getattr(self, name) for name in rule.settings]
+            if not rule.holds(*sizes, *settings):
+                said = [f"{name}={getattr(architecture, name)}" for name in rule.sizes]
+                said += [f"{self.NAME}.{name}={getattr(self, name)}" for name in rule.settings]
+                raise InputError(f"{', '.join(said)}: {rule.reason}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every setting by name."""
+        found = {field.name: getattr(self, field.name) for field in self.FIELDS}
+        return {name: list(value) if isinstance(value, tuple) else value
+                for name, value in found.items()}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: object) -> Option:
+        """Return the option that `data`, an object of settings, describes.
+
+        Settings that it leaves out have their defaults. Raises `InputError` for unknown or wrong
+        ones.
+        """
+        if not isinstance(data, Mapping):
+            raise InputError(f"{cls.NAME} is an object of settings, not {data!r}")
+        names = [field.name for field in cls.FIELDS]
+        for name in data:
+            if name not in names:
+                raise unknown_name(f"setting of {cls.NAME}", name, names)
+        return cls(**data)
+
+    @classmethod
+    def neutral(cls) -> Option:
+        """Return the option with the settings that reproduce the static model."""
+        settings: dict[str, Any] = dict(cls.NEUTRAL)
+        return cls(**settings)

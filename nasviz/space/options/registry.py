@@ -1,0 +1,45 @@
+"""The one list of dynamic-inference options, in the order in which they act on a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from nasviz.errors import unknown_name
+from nasviz.space.field import Field
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.option import Option
+
+OPTIONS: tuple[type[Option], ...] = (EarlyExit,)
+
+BY_NAME: Mapping[str, type[Option]] = MappingProxyType({each.NAME: each for each in OPTIONS})
+
+
+def option_named(name: str) -> type[Option]:
+    """Return the option of that name; raises `InputError` with the nearest one."""
+    if name not in BY_NAME:
+        raise unknown_name("inference option", name, BY_NAME)
+    return BY_NAME[name]
+
+
+def switch_field(option: type[Option]) -> Field:
+    """Return the catalogue's field that says whether the option is on."""
+    return Field(option.NAME, option.LABEL, "switch", option.HELP, option.REFERENCE, default=False)
+
+
+def setting_fields(option: type[Option]) -> tuple[Field, ...]:
+    """Return the catalogue's fields of the option's settings: `early_exit.threshold`, ….
+
+    Lists are no fields: they have no column, slider or dimension.
+    """
+    return tuple(
+        replace(field, name=f"{option.NAME}.{field.name}")
+        for field in option.FIELDS
+        if not field.is_list
+    )
+
+
+OPTION_FIELDS: tuple[Field, ...] = tuple(
+    field for option in OPTIONS for field in (switch_field(option), *setting_fields(option))
+)
