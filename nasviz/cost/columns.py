@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.cost.chunks import in_chunks
+from nasviz.cost.dynamic.options import running_of
 from nasviz.cost.estimate import Cost, Reckoning
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.sizes import Amount, table_chunk
@@ -144,7 +145,8 @@ def cost_columns(
         found = {each.name: np.empty(len(table)) for each in chosen}
 
         def fill(start: int, stop: int) -> None:
-            reckoning = Reckoning(table_chunk(table, start, stop), workload, device)
+            running = running_of(table, table_chunk(table, start, stop), rows=(start, stop))
+            reckoning = Reckoning(running, workload, device)
             for each in chosen:
                 found[each.name][start:stop] = each.of(reckoning)
 

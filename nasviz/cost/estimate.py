@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nasviz.cost.chunks import CHUNK, in_chunks
+from nasviz.cost.dynamic.measured import NOTHING, Measured
+from nasviz.cost.dynamic.options import running_of
+from nasviz.cost.dynamic.running import Running
 from nasviz.cost.energy import Energy, predict_energy
 from nasviz.cost.flops import Flops, count_flops
 from nasviz.cost.hardware import Hardware
@@ -21,7 +24,6 @@ from nasviz.cost.parameters import Parameters, count_parameters
 from nasviz.cost.sizes import (
     Amount,
     Candidates,
-    Sizes,
     architecture_of,
     sizes_of,
     table_chunk,
@@ -35,31 +37,31 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True, eq=False)
 class Reckoning:
-    """The groups of costs of some `Sizes`, each computed when it is first asked for."""
+    """The groups of costs of what is `running`, each computed when it is first asked for."""
 
-    sizes: Sizes
+    running: Running
     workload: Workload
     hardware: Hardware
 
     @cached_property
     def parameters(self) -> Parameters:
         """Counts of weights."""
-        return count_parameters(self.sizes)
+        return count_parameters(self.running.stored)
 
     @cached_property
     def flops(self) -> Flops:
         """Floating-point operations."""
-        return count_flops(self.sizes, self.workload)
+        return count_flops(self.running, self.workload)
 
     @cached_property
     def memory(self) -> Memory:
         """Bytes."""
-        return count_memory(self.sizes, self.parameters, self.workload)
+        return count_memory(self.running, self.parameters, self.workload)
 
     @cached_property
     def latency(self) -> Latency:
         """Seconds."""
-        return predict_latency(self.sizes, self.workload, self.hardware)
+        return predict_latency(self.running, self.workload, self.hardware)
 
     @cached_property
     def energy(self) -> Energy:
@@ -85,6 +87,7 @@ class Cost:
     candidates: Candidates
     workload: Workload
     hardware: Hardware
+    measured: Measured = NOTHING
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -123,7 +126,8 @@ class Cost:
 
     @cached_property
     def _single(self) -> Reckoning:
-        return Reckoning(sizes_of(self.candidates), self.workload, self.hardware)
+        running = running_of(self.candidates, sizes_of(self.candidates), self.measured)
+        return Reckoning(running, self.workload, self.hardware)
 
     def _group(self, of: Callable[[Reckoning], Group], dtype: Any = np.float64) -> Group:
         table = self.candidates
@@ -131,7 +135,9 @@ class Cost:
             return _plain_group(of(self._single))
 
         def part(start: int, stop: int) -> Group:
-            return of(Reckoning(table_chunk(table, start, stop), self.workload, self.hardware))
+            sizes = table_chunk(table, start, stop)
+            running = running_of(table, sizes, self.measured, (start, stop))
+            return of(Reckoning(running, self.workload, self.hardware))
 
         return _gathered(part, len(table), dtype)
 
@@ -160,13 +166,17 @@ class Cost:
 
 
 def estimate(
-    candidates: Candidates, workload: Workload | None = None, hardware: Hardware | None = None
+    candidates: Candidates,
+    workload: Workload | None = None,
+    hardware: Hardware | None = None,
+    measured: Measured = NOTHING,
 ) -> Cost:
     """Return the cost of one candidate or of a table, for a workload on a device.
 
     `hardware` defaults to this machine where it was calibrated, else to an ordinary laptop's CPU.
-    A prompt longer than a candidate's context is cut to it. Raises `InputError` for anything that
-    is not a candidate, a workload or a device.
+    A prompt longer than a candidate's context is cut to it. Under a dynamic policy the cost is the
+    expected one: weighted by what was `measured` on held-out text, or by each option's prior.
+    Raises `InputError` for anything that is not a candidate, a workload or a device.
 
     >>> from nasviz.space.architecture import Architecture
     >>> gpt2 = Architecture(12, 768, 12, 50257, 1024, position="learned", norm="layernorm",
@@ -182,7 +192,7 @@ def estimate(
         raise InputError(f"the hardware is {hardware!r}; use Hardware.named(…)")
     if not isinstance(candidates, CandidateTable):
         architecture_of(candidates)
-    return Cost(candidates, workload, hardware)
+    return Cost(candidates, workload, hardware, measured)
 
 
 def _gathered(part: Callable[[int, int], Group], length: int, dtype: Any) -> Group:

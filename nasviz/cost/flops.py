@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nasviz.cost.dynamic.running import Pass, Running
 from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller
 from nasviz.cost.workload import Workload
 
@@ -18,7 +19,8 @@ from nasviz.cost.workload import Workload
 class FlopsParts:
     """FLOPs of one pass by component.
 
-    `attention` holds the four projections, `scores` the two products with keys and with values.
+    `attention` holds the four projections, `scores` the two products with keys and with values,
+    `router` what chooses experts, exits or layers.
     """
 
     attention: Amount
@@ -49,30 +51,25 @@ class Flops:
     training_parts: FlopsParts
 
 
-def count_flops(sizes: Sizes, workload: Workload) -> Flops:
-    """Return the FLOPs that `workload` asks of `sizes` (convention: see the module)."""
+def count_flops(running: Running, workload: Workload) -> Flops:
+    """Return the FLOPs that `workload` asks of what is `running` (convention: see the module)."""
+    sizes = running.sizes
     prompt = prompt_tokens(sizes, workload)
-    keys = decode_keys(sizes, workload)
-    one = _per_token(sizes)
+    one = _per_layer(sizes, running.inner_share)
 
-    prefill = _parts(one, tokens=prompt, pairs=prompt * prompt, logits=1)
-    decode = _parts(one, tokens=1, pairs=keys, logits=1)
-    context = sizes.context_length
-    # Backward takes two products for each of the forward's: with respect to input and to weight.
-    # Checkpointing runs the blocks' forward once more (Chen et al. 2016, arXiv:1604.06174).
-    passes = 3 + workload.activation_checkpointing
-    forward = _parts(one, tokens=1, pairs=context, logits=1)
-    training = FlopsParts(
-        attention=passes * forward.attention,
-        scores=passes * forward.scores,
-        feed_forward=passes * forward.feed_forward,
-        router=passes * forward.router,
-        head=3 * forward.head,
+    prefill = _parts(
+        one,
+        layers=running.prompt_layers,
+        tokens=prompt,
+        pairs=running.prompt_pairs * prompt * prompt,
+        logits=1,
     )
+    decode = _decode_parts(running, one, decode_keys(running, workload))
+    training = _training_parts(running.stored, workload)
 
     prefill_total = _total(prefill)
     decode_total = _total(decode)
-    unseen = prompt * prompt - seen_pairs(sizes, prompt)
+    unseen = running.prompt_pairs * (prompt * prompt - seen_pairs(running, prompt))
     return Flops(
         prefill=workload.batch * prefill_total,
         decode_per_token=decode_total,
@@ -85,60 +82,125 @@ def count_flops(sizes: Sizes, workload: Workload) -> Flops:
     )
 
 
+def _decode_parts(running: Running, one: FlopsParts, keys: Amount) -> FlopsParts:
+    """Return the FLOPs of one generated token: of all passes, each as often as it is taken."""
+    parts = [_pass_parts(running.sizes, each, one, keys) for each in running.decode]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = _sum(whole, part)
+    return whole
+
+
+def _pass_parts(sizes: Sizes, each: Pass, one: FlopsParts, keys: Amount) -> FlopsParts:
+    whole = _parts(
+        one,
+        layers=each.layers,
+        tokens=each.tokens,
+        pairs=each.layers * each.tokens * keys,
+        logits=each.logits,
+    )
+    kept = 2 * each.tokens * each.kept_layers * sizes.d_model * 2 * sizes.kv_width
+    whole = FlopsParts(
+        attention=whole.attention + kept,
+        scores=whole.scores,
+        feed_forward=whole.feed_forward,
+        router=whole.router + each.check_flops,
+        head=whole.head,
+    )
+    return _times(each.share, whole)
+
+
+def _training_parts(sizes: Sizes, workload: Workload) -> FlopsParts:
+    """Return the FLOPs of one token's training in the full model.
+
+    Backward takes two products for each of the forward's: with respect to input and to weight.
+    Checkpointing runs the blocks' forward once more (Chen et al. 2016, arXiv:1604.06174).
+    """
+    passes = 3 + workload.activation_checkpointing
+    forward = _parts(
+        _per_layer(sizes, 1),
+        layers=sizes.n_layers,
+        tokens=1,
+        pairs=sizes.n_layers * sizes.context_length,
+        logits=1,
+    )
+    return FlopsParts(
+        attention=passes * forward.attention,
+        scores=passes * forward.scores,
+        feed_forward=passes * forward.feed_forward,
+        router=passes * forward.router,
+        head=3 * forward.head,
+    )
+
+
 def prompt_tokens(sizes: Sizes, workload: Workload) -> Amount:
     """Return how many prompt tokens a candidate reads: at most its context."""
     return at_most(workload.prompt_tokens, sizes.context_length)
 
 
-def decode_keys(sizes: Sizes, workload: Workload) -> Amount:
+def decode_keys(running: Running, workload: Workload) -> Amount:
     """Return how many keys the middle generated token attends to, itself included."""
-    return at_most(workload.decode_position, reach(sizes))
+    return at_most(workload.decode_position, reach(running))
 
 
-def reach(sizes: Sizes) -> Amount:
-    """Return the most keys that a token ever attends to: the context, or a sliding window."""
+def reach(running: Running) -> Amount:
+    """Return the most keys that a token ever attends to: the context, or a window."""
+    sizes = running.sizes
     window = choose(sizes.sliding_window > 0, sizes.sliding_window, sizes.context_length)
-    return smaller(window, sizes.context_length)
+    longest = smaller(window, sizes.context_length)
+    return longest if running.most_keys is None else smaller(longest, running.most_keys)
 
 
-def seen_pairs(sizes: Sizes, tokens: Amount) -> Amount:
+def seen_pairs(running: Running, tokens: Amount) -> Amount:
     """Return how many (query, key) pairs the mask leaves in `tokens` tokens read at once.
 
     Causal: T (T + 1) / 2; with a window w the first w tokens see a triangle, the others w each.
     """
-    window = smaller(tokens, reach(sizes))
+    window = smaller(tokens, reach(running))
     return half(window * (window + 1)) + (tokens - window) * window
 
 
-def _per_token(sizes: Sizes) -> FlopsParts:
-    """Return the FLOPs of one token in every layer, and of one position's logits.
+def _per_layer(sizes: Sizes, inner_share: Amount) -> FlopsParts:
+    """Return the FLOPs of one token in one layer, and of one position's logits.
 
     `scores` is for one (query, key) pair.
     """
     d_model, query = sizes.d_model, sizes.query_width
-    layers = 2 * sizes.n_layers
-    matrices = 2 + sizes.gated
+    inner = sizes.experts_per_token * (2 + sizes.gated) * d_model * sizes.d_ff
     return FlopsParts(
-        attention=layers * d_model * 2 * (query + sizes.kv_width),
-        scores=layers * 2 * query,
-        feed_forward=layers * sizes.experts_per_token * matrices * d_model * sizes.d_ff,
-        router=layers * sizes.routed * d_model * sizes.experts,
+        attention=4 * d_model * (query + sizes.kv_width),
+        scores=4 * query,
+        feed_forward=2 * inner * inner_share,
+        router=2 * sizes.routed * d_model * sizes.experts,
         head=2 * d_model * sizes.vocab_size,
     )
 
 
-def _parts(one: FlopsParts, *, tokens: Amount, pairs: Amount, logits: Amount) -> FlopsParts:
+def _parts(
+    one: FlopsParts, *, layers: Amount, tokens: Amount, pairs: Amount, logits: Amount
+) -> FlopsParts:
+    visits = layers * tokens
     return FlopsParts(
-        attention=tokens * one.attention,
+        attention=visits * one.attention,
         scores=pairs * one.scores,
-        feed_forward=tokens * one.feed_forward,
-        router=tokens * one.router,
+        feed_forward=visits * one.feed_forward,
+        router=visits * one.router,
         head=logits * one.head,
     )
 
 
-def _times(factor: int, parts: FlopsParts) -> FlopsParts:
-    if factor == 1:
+def _sum(one: FlopsParts, other: FlopsParts) -> FlopsParts:
+    return FlopsParts(
+        attention=one.attention + other.attention,
+        scores=one.scores + other.scores,
+        feed_forward=one.feed_forward + other.feed_forward,
+        router=one.router + other.router,
+        head=one.head + other.head,
+    )
+
+
+def _times(factor: Amount, parts: FlopsParts) -> FlopsParts:
+    if isinstance(factor, int) and factor == 1:
         return parts
     return FlopsParts(
         attention=factor * parts.attention,

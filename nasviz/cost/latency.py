@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from nasviz.cost.dynamic.running import Pass, Running
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.roofline import Clock, Clocks, clocks
@@ -49,38 +50,35 @@ class Latency:
     decode_parts: LatencyParts
 
 
-def predict_latency(sizes: Sizes, workload: Workload, hardware: Hardware) -> Latency:
+def predict_latency(running: Running, workload: Workload, hardware: Hardware) -> Latency:
     """Return the seconds that `workload` takes on `hardware`, operation by operation."""
     # A device that queues launches hides the shorter of the two; measured tables hold it already.
     queues = hardware.queues_launches and hardware.measured is None
-    return latency_on(clocks(hardware, workload.precision), sizes, workload, queues)
+    return latency_on(clocks(hardware, workload.precision), running, workload, queues)
 
 
 def latency_on(
-    device: Clocks, sizes: Sizes, workload: Workload, queues_launches: bool = False
+    device: Clocks, running: Running, workload: Workload, queues_launches: bool = False
 ) -> Latency:
     """Return the seconds of `workload` by the given clocks."""
-    batch = workload.batch
+    batch, sizes = workload.batch, running.sizes
     prompt = prompt_tokens(sizes, workload)
-    keys = decode_keys(sizes, workload)
+    keys = decode_keys(running, workload)
+    pairs = seen_pairs(running, prompt)
     prefill = _pass(
-        sizes,
+        replace(sizes, n_layers=running.prompt_layers),
         device.prefill,
         batch=batch,
         rows=batch * prompt,
         keys=0,
-        scores=device.prefill.prefill_attention_s(sizes, batch, prompt, seen_pairs(sizes, prompt)),
+        scores=device.prefill.prefill_attention_s(sizes, batch, prompt, pairs),
         gathers=True,
+        logits=1,
     )
-    decode = _pass(
-        sizes,
-        device.decode,
-        batch=batch,
-        rows=batch,
-        keys=batch * keys,
-        scores=device.decode.decode_attention_s(sizes, batch, keys),
-        gathers=False,
-    )
+    passes = [_decode_pass(each, sizes, device.decode, batch, keys) for each in running.decode]
+    decode = passes[0]
+    for further in passes[1:]:
+        decode = _sum(decode, further)
     first, step = _total(prefill, queues_launches), _total(decode, queues_launches)
     return Latency(
         time_to_first_token_s=first,
@@ -92,6 +90,24 @@ def latency_on(
     )
 
 
+def _decode_pass(each: Pass, sizes: Sizes, device: Clock, batch: int, keys: Amount) -> LatencyParts:
+    """Return the seconds of one kind of decode pass, as often as a generated token takes it."""
+    rows = batch * each.tokens
+    parts = _pass(
+        replace(sizes, n_layers=each.layers),
+        device,
+        batch=batch,
+        rows=rows,
+        keys=batch * keys,
+        scores=each.tokens * device.decode_attention_s(sizes, batch, keys),
+        gathers=False,
+        logits=each.logits,
+    )
+    kept = 2 * each.kept_layers * device.matmul_s(rows, sizes.d_model, sizes.kv_width, 1)
+    parts = replace(parts, attention_s=parts.attention_s + kept)
+    return parts if isinstance(each.share, int) and each.share == 1 else _times(each.share, parts)
+
+
 def _pass(
     sizes: Sizes,
     device: Clock,
@@ -101,11 +117,13 @@ def _pass(
     keys: Amount,
     scores: Amount,
     gathers: bool,
+    logits: Amount,
 ) -> LatencyParts:
     """Return the seconds of one forward pass over `rows` new tokens of the whole batch.
 
     `keys` are read from the cache; attention itself takes `scores` a layer, and its heads are
-    gathered in a copy where there are several tokens a sequence.
+    gathered in a copy where there are several tokens a sequence. `logits` are computed so often a
+    sequence.
     """
     d_model, query, kv, layers = sizes.d_model, sizes.query_width, sizes.kv_width, sizes.n_layers
     # Each token visits `experts_per_token`; the rows spread over the experts that are touched.
@@ -149,9 +167,19 @@ def _pass(
         scores_s=layers * scores,
         feed_forward_s=layers * feed_forward,
         elementwise_s=layers * streams + device.streams_s({"copy": 1}, rows * d_model),
-        head_s=head,
+        head_s=logits * head,
         overhead_s=device.overhead_s(sizes, touched),
     )
+
+
+def _sum(one: LatencyParts, other: LatencyParts) -> LatencyParts:
+    return LatencyParts(
+        **{each.name: getattr(one, each.name) + getattr(other, each.name) for each in fields(one)}
+    )
+
+
+def _times(factor: Amount, parts: LatencyParts) -> LatencyParts:
+    return LatencyParts(**{each.name: factor * getattr(parts, each.name) for each in fields(parts)})
 
 
 def _total(parts: LatencyParts, queues_launches: bool) -> Amount:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nasviz.cost.dynamic.running import Running
 from nasviz.cost.flops import decode_keys, prompt_tokens, reach
 from nasviz.cost.parameters import Parameters
 from nasviz.cost.sizes import Amount, Sizes, larger, smaller
@@ -49,21 +50,24 @@ class Memory:
     training_host_bytes: Amount
 
 
-def count_memory(sizes: Sizes, parameters: Parameters, workload: Workload) -> Memory:
-    """Return the bytes that `workload` asks of `sizes`."""
+def count_memory(running: Running, parameters: Parameters, workload: Workload) -> Memory:
+    """Return the bytes that `workload` asks of what is `running`."""
+    sizes = running.sizes
     each = ACTIVATION_BYTES[workload.precision]
-    weights = parameters.total * WEIGHT_BYTES[workload.precision]
-    per_token = 2 * sizes.n_layers * sizes.kv_width * each
-    kept = smaller(workload.tokens_per_request, reach(sizes))
-    cache = workload.batch * per_token * kept
+    weights = stored_weights(running, parameters, workload)
+    kept = smaller(workload.tokens_per_request, reach(running))
+    cache = workload.batch * kept_bytes(running, kept, each)
+    read = workload.batch * kept_bytes(running, decode_keys(running, workload), each)
     activations = workload.batch * inference_activations(sizes, workload) * each
-    state = training_device_bytes(sizes, parameters, workload)
-    forward = training_activations(sizes, workload)
+    state = training_device_bytes(running.stored, parameters, workload)
+    forward = training_activations(running.stored, workload)
     return Memory(
         weights_bytes=weights,
-        kv_cache_bytes_per_token=per_token,
+        kv_cache_bytes_per_token=kept_bytes(running, kept, each) / kept
+        if running.layer_cache_bytes
+        else kept_bytes(running, 1, each),
         kv_cache_bytes=cache,
-        kv_read_bytes=workload.batch * per_token * decode_keys(sizes, workload),
+        kv_read_bytes=read,
         activations_bytes=activations,
         total_bytes=weights + cache + activations,
         training_state_bytes=state,
@@ -71,6 +75,22 @@ def count_memory(sizes: Sizes, parameters: Parameters, workload: Workload) -> Me
         training_total_bytes=state + forward,
         training_host_bytes=training_host_bytes(parameters, workload),
     )
+
+
+def stored_weights(running: Running, parameters: Parameters, workload: Workload) -> Amount:
+    """Return the bytes of all weights, those of exits and routers included."""
+    each = WEIGHT_BYTES[workload.precision]
+    if running.weights_bytes is not None:
+        return running.weights_bytes + running.extra_parameters * each
+    return (parameters.total + running.extra_parameters) * each
+
+
+def kept_bytes(running: Running, tokens: Amount, number_bytes: int) -> Amount:
+    """Return the bytes of the keys and values of `tokens` kept tokens of one sequence."""
+    sizes = running.sizes
+    if running.layer_cache_bytes is not None:
+        return sizes.n_layers * running.layer_cache_bytes(tokens, number_bytes)
+    return 2 * sizes.n_layers * sizes.kv_width * number_bytes * tokens
 
 
 def inference_activations(sizes: Sizes, workload: Workload) -> Amount:

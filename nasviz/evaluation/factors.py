@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nasviz.cost.dynamic.running import static
 from nasviz.cost.latency import LatencyParts, latency_on
 from nasviz.cost.measured import Factors, MeasuredRates
 from nasviz.cost.roofline import lookups
@@ -61,7 +62,7 @@ def fit_factors(rates: MeasuredRates, precision: Precision, stopwatch: Stopwatch
         workload = Workload(prompt_tokens=prompt, generated_tokens=GENERATED, precision=precision)
         found = measure(models, workload, device=stopwatch.device)
         for model, reading in zip(models, found, strict=True):
-            predicted = latency_on(clocks, sizes_of(model), workload)
+            predicted = latency_on(clocks, static(sizes_of(model)), workload)
             prefill.append(_by_kind(predicted.prefill_parts))
             decode.append(_by_kind(predicted.decode_parts))
             first.append(reading.time_to_first_token_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from nasviz.cost.dynamic.running import static
 from nasviz.cost.latency import latency_on
 from nasviz.cost.measured import OVERHEADS, MeasuredRates
 from nasviz.cost.roofline import lookups
@@ -50,7 +51,7 @@ def measure_overheads(
     clocks = lookups(rates, precision)
     beyond = []
     for model, reading in zip(models, found, strict=True):
-        operations_s = latency_on(clocks, sizes_of(model), workload).time_per_output_token_s
+        operations_s = latency_on(clocks, static(sizes_of(model)), workload).time_per_output_token_s
         beyond.append(reading.time_per_output_token_s - float(operations_s))
     by_layer = {
         name: (deep - shallow) / (DEEP - SHALLOW)

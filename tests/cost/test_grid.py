@@ -12,6 +12,7 @@ import pytest
 from nasviz.cost.flops import decode_keys, prompt_tokens
 from nasviz.cost.grid import Curve, Grid, added
 from nasviz.cost.hardware import Hardware
+from nasviz.cost.dynamic.running import static
 from nasviz.cost.latency import predict_latency
 from nasviz.cost.measured import OVERHEADS, STREAMS, Factors, Measured, MeasuredRates
 from nasviz.cost.sizes import sizes_of
@@ -177,10 +178,10 @@ def test_a_calibrated_machines_seconds_are_the_sum_of_its_operations(
     plain = Hardware.named("laptop-cpu").to_json()
     measured = Measured("0", "cpu", "2", 1, "2026-01-01", {"fp32": rates})
     hardware = Hardware.from_json({**plain, "measured": measured.to_json()})
-    found = predict_latency(sizes_of(CandidateTable.of(architectures)), workload, hardware)
+    found = predict_latency(static(sizes_of(CandidateTable.of(architectures))), workload, hardware)
     for row, architecture in enumerate(architectures):
         sizes = sizes_of(architecture)
-        keys, tokens = decode_keys(sizes, workload), prompt_tokens(sizes, workload)
+        keys, tokens = decode_keys(static(sizes), workload), prompt_tokens(sizes, workload)
         first = seconds_of(
             architecture, rates, rates.prefill_factors,
             rows=3 * tokens, keys=tokens, batch=3, decoding=False,

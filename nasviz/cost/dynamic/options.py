@@ -1,0 +1,47 @@
+"""Which function says what an option does to a cost, and the policy as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from nasviz.cost.dynamic import early_exit
+from nasviz.cost.dynamic.measured import NOTHING, Measured
+from nasviz.cost.dynamic.running import Running, static
+from nasviz.cost.dynamic.settings import OneSettings, Settings, TableSettings
+from nasviz.cost.sizes import Candidates, Sizes
+from nasviz.space.candidate import Candidate
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.option import Option
+from nasviz.space.options.registry import OPTIONS
+from nasviz.space.table import CandidateTable
+
+Run = Callable[[Settings, Running, Measured], Running]
+
+RUNS: Mapping[type[Option], Run] = MappingProxyType({EarlyExit: early_exit.run})
+
+
+def running_of(
+    candidates: Candidates,
+    sizes: Sizes,
+    measured: Measured = NOTHING,
+    rows: tuple[int, int] | None = None,
+) -> Running:
+    """Return what candidates of these `sizes` compute; `rows` are those of a table's piece.
+
+    Options act in the registry's order.
+    """
+    running = static(sizes)
+    if isinstance(candidates, CandidateTable):
+        start, stop = rows if rows is not None else (0, len(candidates))
+        for kind in OPTIONS:
+            if kind.NAME in candidates.columns:
+                settings = TableSettings(kind, candidates, start, stop)
+                if np.any(settings.on):
+                    running = RUNS[kind](settings, running, measured)
+    elif isinstance(candidates, Candidate):
+        for option in candidates.inference.options:
+            running = RUNS[type(option)](OneSettings(option), running, measured)
+    return running

@@ -1,0 +1,74 @@
+"""`Running`: what a model really computes and keeps under a policy, before it is priced.
+
+The formulas of FLOPs, bytes and seconds read a `Running`. That of the static model says: every
+layer, once a token, the whole cache. Each option of a policy changes some of it (see
+`nasviz.cost.dynamic.options`). All amounts are means over generated tokens, numbers for one
+candidate and arrays for a table, as in `Sizes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nasviz.cost.sizes import Amount, Sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One kind of pass in decoding, of which a generated token takes `share`.
+
+    tokens: new tokens of each sequence that the pass reads.
+    layers: layers that each of them goes through whole.
+    kept_layers: further layers that only get its keys and values.
+    logits: how often a vector of logits is computed.
+    checks: how often an exit or a router looks at a token.
+    check_flops: matrix-product FLOPs of these looks, beyond logits.
+    """
+
+    layers: Amount
+    share: Amount = 1
+    tokens: Amount = 1
+    kept_layers: Amount = 0
+    logits: Amount = 1
+    checks: Amount = 0
+    check_flops: Amount = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """What is computed and kept under a policy.
+
+    sizes: what a pass computes with. stored: what is held in memory, in full.
+    decode: the passes that a generated token takes.
+    prompt_layers: layers that a prompt token goes through, the mean over the prompt.
+    prompt_pairs: layers' worth of the prompt's (query, key) pairs, the mean over the layers.
+    most_keys: the most keys that are kept of a layer, or None where none is let go.
+    layer_cache_bytes: bytes of so many kept tokens of one sequence in one layer, given the bytes of
+        an unquantised number; None is unquantised.
+    weights_bytes: bytes of all weights where they aren't stored in the workload's precision.
+    inner_share: the part of a feed-forward's inner vector that is computed.
+    extra_parameters: weights of exits, gates and routers.
+    """
+
+    sizes: Sizes
+    stored: Sizes
+    decode: tuple[Pass, ...]
+    prompt_layers: Amount
+    prompt_pairs: Amount
+    most_keys: Amount | None = None
+    layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
+    weights_bytes: Amount | None = None
+    inner_share: Amount = 1
+    extra_parameters: Amount = 0
+
+
+def static(sizes: Sizes) -> Running:
+    """Return what the static model computes: everything, once."""
+    return Running(
+        sizes=sizes,
+        stored=sizes,
+        decode=(Pass(layers=sizes.n_layers),),
+        prompt_layers=sizes.n_layers,
+        prompt_pairs=sizes.n_layers,
+    )
