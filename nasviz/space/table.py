@@ -22,6 +22,10 @@ from nasviz.space.architecture import (
 from nasviz.space.candidate import Candidate
 from nasviz.space.field import Field, Value
 from nasviz.space.fields import FIELDS, TRAINING_FIELDS, field_named
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.option_columns import fill_options, option_columns, with_equal_options
+from nasviz.space.options.option import Option
+from nasviz.space.options.registry import OPTIONS
 
 Column = NDArray[Any]
 TRAINING_NAMES = tuple(field.name for field in TRAINING_FIELDS)
@@ -31,7 +35,9 @@ class CandidateTable:
     """Many candidates, a column each field: shape `(n,)`, or `(1,)` where all rows share it.
 
     Choices are stored as codes: the index into the catalogue's `choices` of the field. Besides an
-    architecture's fields a table may hold training settings (`learning_rate`, …).
+    architecture's fields a table may hold training settings (`learning_rate`, …) and options of
+    inference: `early_exit` (on or off) with `early_exit.threshold` and its other settings, which
+    have their defaults where the option is off, so that equal candidates have equal rows.
 
     `table["d_model"]` has shape `(n,)`; `table.columns["d_model"]` may be the compact `(1,)`.
     """
@@ -57,20 +63,28 @@ class CandidateTable:
         if len(lengths) > 1:
             raise InputError(f"columns of unequal length: {sorted(lengths)}")
         _fill_defaults(columns)
+        fill_options(columns, _encoded)
         ordered = {name: columns[name] for name in FIELDS if name in columns}
         return cls(ordered, lengths.pop() if lengths else 1)
 
     @classmethod
     def of(cls, candidates: Iterable[Candidate | Architecture]) -> CandidateTable:
         """Return a table with one row a candidate, in order."""
-        rows = [each.architecture if isinstance(each, Candidate) else each for each in candidates]
-        return cls.from_columns(
-            {name: [getattr(row, name) for row in rows] for name in NAMES}, length=len(rows)
-        )
+        rows = [each if isinstance(each, Candidate) else Candidate(each) for each in candidates]
+        sizes = {name: [getattr(row.architecture, name) for row in rows] for name in NAMES}
+        policies = [row.inference for row in rows]
+        return cls.from_columns({**sizes, **option_columns(policies)}, length=len(rows))
 
     @classmethod
     def concatenate(cls, tables: Sequence[CandidateTable]) -> CandidateTable:
-        """Return the rows of all `tables`, which must have the same columns."""
+        """Return the rows of all `tables`, which must have the same columns.
+
+        Only options may be missing: they are off there.
+        """
+        tables = [
+            cls(columns, len(table))
+            for table, columns in zip(tables, with_equal_options(tables, _encoded), strict=True)
+        ]
         names = set(tables[0].columns)
         for table in tables:
             if set(table.columns) != names:
@@ -96,7 +110,17 @@ class CandidateTable:
     def row(self, index: int) -> Candidate:
         """Return the candidate in row `index`."""
         values = {name: self._value(name, index) for name in NAMES}
-        return Candidate(Architecture(**values))
+        return Candidate(Architecture(**values), self.policy(index))
+
+    def policy(self, index: int) -> InferencePolicy:
+        """Return the inference policy in row `index`."""
+        on = [kind for kind in OPTIONS if kind.NAME in self.columns]
+        on = [kind for kind in on if self._value(kind.NAME, index)]
+        return InferencePolicy(tuple(self._option(kind, index) for kind in on))
+
+    def _option(self, kind: type[Option], index: int) -> Option:
+        names = [field.name for field in kind.FIELDS]
+        return kind(**{name: self._value(f"{kind.NAME}.{name}", index) for name in names})
 
     def training_settings(self, index: int) -> dict[str, Value]:
         """Return the training settings that this table searches, for row `index`."""
@@ -139,6 +163,8 @@ def encode_column(field: Field, values: Any) -> Column:
 
     Raises `InputError`, naming the first wrong value, for what the field can't be.
     """
+    if field.is_list:
+        return _encode_lists(field, values)
     array = np.atleast_1d(np.asarray(values))
     if array.ndim > 1:
         raise InputError(f"{field.name} has shape {array.shape}; a column is one-dimensional")
@@ -157,6 +183,19 @@ def encode_column(field: Field, values: Any) -> Column:
     if field.kind == "switch":
         return array.astype(bool)
     return array.astype(np.float64 if field.kind == "real" else np.int64)
+
+
+def _encoded(name: str, values: Any) -> Column:
+    return encode_column(field_named(name), values)
+
+
+def _encode_lists(field: Field, values: Any) -> Column:
+    """Return a column of tuples; a single tuple is a value that all rows share."""
+    rows = [values] if isinstance(values, tuple) else list(values)
+    column = np.empty(len(rows), dtype=object)
+    for index, row in enumerate(rows):
+        column[index] = field.check_list(row)
+    return column
 
 
 def _is_wrong(field: Field, array: Column) -> Column:
@@ -181,6 +220,8 @@ def _is_wrong(field: Field, array: Column) -> Column:
 
 def decode_value(field: Field, stored: Any) -> Any:
     """Return one value of this field's array as Python has it; inverse of `encode_column`."""
+    if field.is_list:
+        return stored
     item = stored.item()
     if field.kind == "choice":
         return field.choices[item]

@@ -127,9 +127,7 @@ def test_candidates_go_through_json_and_refuse_unknown_keys() -> None:
     assert candidate.inference == InferencePolicy()
     with pytest.raises(InputError, match="unknown candidate key 'architectur'"):
         Candidate.from_json({"architectur": SMALL})
-    with pytest.raises(
-        InputError, match="did you mean 'early_exit'"
-    ):
+    with pytest.raises(InputError, match="did you mean 'early_exit'"):
         Candidate.from_json({"architecture": SMALL, "inference": {"early_exits": {}}})
 
 

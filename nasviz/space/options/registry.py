@@ -29,15 +29,8 @@ def switch_field(option: type[Option]) -> Field:
 
 
 def setting_fields(option: type[Option]) -> tuple[Field, ...]:
-    """Return the catalogue's fields of the option's settings: `early_exit.threshold`, ….
-
-    Lists are no fields: they have no column, slider or dimension.
-    """
-    return tuple(
-        replace(field, name=f"{option.NAME}.{field.name}")
-        for field in option.FIELDS
-        if not field.is_list
-    )
+    """Return the catalogue's fields of the option's settings: `early_exit.threshold`, …."""
+    return tuple(replace(each, name=f"{option.NAME}.{each.name}") for each in option.FIELDS)
 
 
 OPTION_FIELDS: tuple[Field, ...] = tuple(
