@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
+from nasviz.space.conditional import canonical
 from nasviz.space.dimensions import Dimension, Real
 from nasviz.space.ff_ratio import FF_RATIO, d_ff_of, ratio_on_grid
-from nasviz.space.table import CandidateTable, decode_value
+from nasviz.space.options.registry import OPTION_FIELDS
+from nasviz.space.table import CandidateTable, decode_value, encode_column
 
 if TYPE_CHECKING:
     from nasviz.space.search_space import SearchSpace
+
+OPTION_NAMES = frozenset(field.name for field in OPTION_FIELDS)
 
 # A column for each dimension, by name: shape (n,), values as tables store them.
 Points = dict[str, NDArray[Any]]
@@ -58,13 +62,15 @@ def points_of(space: SearchSpace, table: CandidateTable) -> Points:
     Raises `InputError` where the table lacks a training setting that the space searches, or holds
     a choice that the space doesn't have.
     """
-    return {
-        dimension.name: _nearest(dimension, _column(dimension, table))
-        for dimension in space.dimensions
-    }
+    columns = {each.name: _column(each, table) for each in space.dimensions}
+    columns = canonical(space, columns)
+    return {each.name: _nearest(each, columns[each.name]) for each in space.dimensions}
 
 
 def _column(dimension: Dimension, table: CandidateTable) -> NDArray[Any]:
+    if dimension.name in OPTION_NAMES and dimension.name not in table.columns:
+        off = encode_column(dimension.field, dimension.field.default)
+        return np.repeat(off, len(table))
     if dimension.name != FF_RATIO.name:
         return np.ascontiguousarray(table[dimension.name])
     if dimension.grid is None:
@@ -103,9 +109,9 @@ def constraint_columns(space: SearchSpace, points: Points, n: int) -> Points:
     """Return every column that a constraint may read, for these points."""
     columns: Points = dict(table_of(space, points, n).columns)
     given = columns_of(space, points)
-    if FF_RATIO.name in given:
-        columns[FF_RATIO.name] = given[FF_RATIO.name]
-    return columns
+    # As they were drawn: a table has the defaults of an option that is off.
+    drawn = [name for name in given if name in OPTION_NAMES or name == FF_RATIO.name]
+    return columns | {name: given[name] for name in drawn}
 
 
 def sources(space: SearchSpace, column: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nasviz.space.conditional import option_rules
 from nasviz.space.constraints import Constraint, Mask
 from nasviz.space.dimensions import Choice
 from nasviz.space.ff_ratio import FF_RATIO
@@ -34,7 +35,7 @@ def rules_of(space: SearchSpace) -> tuple[Constraint, ...]:
         high = FIELDS[name].high
         if name not in space.given and high is not None and widest > high:
             rules.append(_in_range(name))
-    return (*rules, *space.constraints)
+    return (*rules, *option_rules(space), *space.constraints)
 
 
 def _widest(space: SearchSpace) -> dict[str, float]:

@@ -23,6 +23,7 @@ from nasviz.space import (
     variation,
 )
 from nasviz.space.architecture import REQUIRED
+from nasviz.space.conditional import check_switches
 from nasviz.space.constraints import (
     PARAMETERS,
     Constraint,
@@ -46,7 +47,9 @@ class SearchSpace:
     """Named dimensions over sizes and training settings, a base of fixed fields, and constraints.
 
     Fields that are neither a dimension nor in `base` have the catalogue's default, or follow from
-    the others as in an `Architecture`. That sizes fit each other is built in.
+    the others as in an `Architecture`. That sizes fit each other is built in. Options of inference
+    are dimensions too: `Choice("early_exit", (False, True))` with `Real("early_exit.threshold",
+    0.5, 1.0, step=0.05)`, which says something only where the option is on.
 
     Raises `InputError` for unknown or repeated names, and for required sizes that are missing.
 
@@ -86,6 +89,7 @@ class SearchSpace:
             raise InputError(f"the space lacks {', '.join(missing)}: a dimension or a base value")
         if self.has_ff_ratio and "d_ff" in self.given:
             raise InputError("the space sets both d_ff and ff_ratio; leave one")
+        check_switches(self)
         for name in self.target.solve_for if self.target else ():
             self.dimension(name)
 

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.errors import InputError
+from nasviz.space.conditional import canonical
 from nasviz.space.constraints import Cost, Mask, needed
 from nasviz.space.dimensions import Dimension, Real
+from nasviz.space.options.registry import OPTIONS
 from nasviz.space.points import Points, constraint_columns, index_of, points_of, table_of
 from nasviz.space.sampling import kept_points, sample_points
 from nasviz.space.table import CandidateTable
@@ -58,6 +60,9 @@ def contains(space: SearchSpace, table: CandidateTable, cost: Cost | None) -> Ma
         # A rounding error is no difference: 0.1 read from a file, 0.1 as a step of a grid.
         near = np.isclose(given, column, rtol=1e-9, atol=0) if given.dtype.kind == "f" else False
         same &= (given == column) | near
+    for kind in OPTIONS:
+        if kind.NAME in table.columns and kind.NAME not in rebuilt.columns:
+            same &= ~table[kind.NAME]
     return same & feasible(space, points, len(table), cost)
 
 
@@ -87,6 +92,7 @@ def _steps(space: SearchSpace, start: Points, dimension: Dimension, cost: Cost |
     n = len(values)
     points = {name: np.repeat(column, n) for name, column in start.items()}
     points[dimension.name] = values
+    points = canonical(space, points)
     if space.target is not None:
         points, _ = solve(space, space.target, points, n, cost)
     fits = np.flatnonzero(feasible(space, points, n, cost)) if n else np.empty(0, dtype=np.int64)
@@ -207,6 +213,7 @@ def _place(
     cost: Cost | None,
 ) -> NDArray[np.int64]:
     """Put the feasible ones of `tried` into their `rows` of `children`; return the other rows."""
+    tried = canonical(space, tried)
     if space.target is not None:
         tried, _ = solve(space, space.target, tried, len(rows), cost)
     fits = feasible(space, tried, len(rows), cost)

@@ -18,6 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from nasviz.space.conditional import canonical
 from nasviz.space.constraints import Cost
 from nasviz.space.dimensions import Dimension, Real
 from nasviz.space.fields import field_named
@@ -73,7 +74,7 @@ def params_at(space: SearchSpace, points: Points, row: int) -> dict[str, Any]:
 
 def settle(space: SearchSpace, points: Points, n: int, cost: Cost) -> tuple[Points, Any]:
     """Return `n` points, sizes solved for the space's target, and which are feasible, `(n,)`."""
-    settled_points, kept = settled(space, points, n, cost, Tally())
+    settled_points, kept = settled(space, canonical(space, points), n, cost, Tally())
     columns = constraint_columns(space, settled_points, n)
     for rule in space.rules:
         kept = kept & np.broadcast_to(rule.mask(columns), (n,))
