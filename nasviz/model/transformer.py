@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
@@ -19,6 +20,7 @@ from nasviz.model.cache import KVCache
 from nasviz.model.operations import relu_squared, rms_norm, rotate
 from nasviz.model.rotary import RotaryTable
 from nasviz.space.architecture import Architecture
+from nasviz.space.inference import InferencePolicy
 
 
 class RmsNorm(nn.Module):
@@ -110,6 +112,17 @@ class Attention(nn.Module):
             )  # (B, H, L, D)
             y = y.transpose(1, 2)  # (B, L, H, D)
         return self.output(y.reshape(batch, last, -1))  # type: ignore[no-any-return]  # (B, L, M)
+
+    def keep(self, x: Tensor, turns: Tensor | None, cache: KVCache, layer: int) -> None:
+        """Keep the keys and values of `x` (B, T, M) in the cache, and attend to nothing."""
+        batch, new, _ = x.shape
+        k = self.key(x).view(batch, new, self.n_kv_heads, self.head_dim)
+        v = self.value(x).view(batch, new, self.n_kv_heads, self.head_dim)
+        if self.key_norm is not None:
+            k = self.key_norm(k)
+        if turns is not None:
+            k = rotate(k, turns)
+        cache.append(layer, k.transpose(1, 2), v.transpose(1, 2))
 
 
 class FeedForward(nn.Module):
@@ -207,6 +220,10 @@ class Block(nn.Module):
         x = x + attended
         return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
 
+    def keep(self, x: Tensor, turns: Tensor | None, cache: KVCache) -> None:
+        """Keep the keys and values that this block's attention has of `x` (B, T, M)."""
+        self.attention.keep(self.attention_norm(x), turns, cache, self.layer)
+
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout) if self.training and self.dropout else x
 
@@ -251,6 +268,9 @@ class Transformer(nn.Module):
         self.rotary = RotaryTable(a) if a.position == "rope" else None
         self.blocks = nn.ModuleList(Block(a, layer) for layer in range(a.n_layers))
         self.head = Head(a, self.token_embedding)
+        # What a policy has learned besides: see `nasviz.model.dynamic.additions`.
+        self.built_for = InferencePolicy()
+        self.additions = nn.ModuleDict()
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits of every position's next token: (B, T) → (B, T, V)."""
@@ -321,6 +341,17 @@ class Transformer(nn.Module):
             else:
                 hidden = self.blocks[layer](*inputs)
         return hidden if last is None else hidden[:, -last:]
+
+    def keep_only(self, hidden: Tensor, cache: KVCache, start: int) -> None:
+        """Keep the keys and values of `hidden` (B, T, M) in layers `start` and above, and no more.
+
+        So that later tokens find there what a token that left early would have shown, had the
+        layers it skipped changed nothing (Elbayad et al. 2020, arXiv:1910.10073).
+        """
+        new = hidden.shape[1]
+        turns = None if self.rotary is None else self.rotary.at(cache.length_of(start), new, hidden)
+        for block in cast("list[Block]", self.blocks[start:]):
+            block.keep(hidden, turns, cache)
 
     def _mask(self, position: int, new: int, last: int, device: torch.device) -> Tensor | None:
         """Return what the `last` L of T new tokens attend to, (L, S); None where plainly causal.

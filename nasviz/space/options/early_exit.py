@@ -33,7 +33,7 @@ class EarlyExit(Option):
 
     max_probability: the likeliest token's probability. margin: its lead over the second.
     entropy: 1 - entropy / ln(vocab_size). saturation: the cosine between the residual stream here
-    and at the exit before (at the first exit: at its own layer's input), 0 where negative.
+    and at the exit before (at the first exit: before the first layer), 0 where negative.
     patience: the number of exits in a row, this one included, that name the same token, as a share
     of all exits. gate: a small learned classifier of the residual stream.
 

@@ -1,0 +1,1 @@
+"""Dynamic inference in torch: how a model is run under a policy."""

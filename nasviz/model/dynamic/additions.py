@@ -1,0 +1,67 @@
+"""What a policy adds to a model to be learned: kept with its weights, under the option's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from nasviz.errors import InputError
+from nasviz.model.dynamic.exits import Exits
+from nasviz.model.transformer import Transformer
+from nasviz.space.architecture import Architecture
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.option import Option
+
+# Options that learn something; the others' models are the static one.
+ADDITIONS: Mapping[type[Option], Callable[[Transformer, Any], nn.Module]] = MappingProxyType(
+    {EarlyExit: Exits}
+)
+
+
+def build_model(architecture: Architecture, policy: InferencePolicy) -> Transformer:
+    """Return a model with what `policy` adds; raises `InputError` where the two don't fit."""
+    policy.check_fits(architecture)
+    model = Transformer(architecture)
+    model.built_for = policy
+    for option in policy.options:
+        if type(option) in ADDITIONS:
+            model.additions[option.NAME] = ADDITIONS[type(option)](model, option)
+    return model
+
+
+def exits_of(model: Transformer, option: EarlyExit) -> Exits:
+    """Return the exits by which `option` runs `model`: its own head, or what it learned for them.
+
+    Raises `InputError` where the option needs heads or gates that the model was not trained with.
+    """
+    exits = Exits(model, replace(option, heads="shared", criterion="max_probability"))
+    learned = dict(model.additions.items()).get(EarlyExit.NAME)
+    if option.heads == "own":
+        exits.heads = _learned(learned, "heads", exits.layers, "heads='shared'")
+    if option.criterion == "gate":
+        exits.gates = _learned(learned, "gates", exits.layers, "another criterion")
+    return exits
+
+
+def _learned(
+    learned: nn.Module | None, part: str, layers: tuple[int, ...], instead: str
+) -> nn.ModuleList:
+    """Return the heads or gates after `layers` of a model's learned exits."""
+    found = getattr(learned, part) if isinstance(learned, Exits) else ()
+    if not isinstance(learned, Exits) or not len(found):
+        raise InputError(
+            f"early_exit needs {part} that this model was not trained with; choose {instead}, or "
+            "train the candidate anew"
+        )
+    missing = [layer for layer in layers if layer not in learned.layers]
+    if missing:
+        raise InputError(
+            f"early_exit has an exit after {missing[0]} layers, and the model learned {part} "
+            f"after {', '.join(map(str, learned.layers))}; use those, or choose {instead}"
+        )
+    return nn.ModuleList(found[learned.layers.index(layer)] for layer in layers)

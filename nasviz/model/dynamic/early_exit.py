@@ -1,0 +1,180 @@
+"""Early exit in generation: which layers a token goes through, and what it leaves behind."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from nasviz.model.dynamic.additions import exits_of
+from nasviz.model.dynamic.confidence import Watch
+from nasviz.model.dynamic.reading import Reading
+from nasviz.model.transformer import Transformer
+from nasviz.space.options.early_exit import EarlyExit
+
+
+class EarlyExitWalk:
+    """Generated tokens leave at the first exit that is sure enough; prompts go all the way.
+
+    What later tokens attend to in the layers that a token skipped:
+
+    propagate: keys and values of the state it left with, computed at once.
+    recompute: the true ones. A token that left waits; the first later token that goes further
+    takes it along, in one pass for both, so that the weights are read once.
+    """
+
+    def __init__(self, model: Transformer, option: EarlyExit) -> None:
+        self.option = option
+        self.exits = exits_of(model, option)
+        self.n_layers = model.architecture.n_layers
+        self.context_length = model.architecture.context_length
+        # In float32, in which confidences are; at 1 nobody leaves, however sure.
+        levels = [level if level < 1 else math.inf for level in option.thresholds_of(self.n_layers)]
+        self._levels = torch.tensor(levels, dtype=torch.float32)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether a batch is read row by row: each has its own tokens that wait."""
+        return self.option.skipped_layers == "recompute"
+
+    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after a prompt: (B, T) → (B, V)."""
+        self._take_all_along(model, reading)
+        return model.prefill(tokens, reading.cache)
+
+    def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after one more generated token: (B,) → (B, V)."""
+        if self.option.skipped_layers == "recompute":
+            return self._step_and_wait(model, tokens, reading)
+        return self._step_and_propagate(model, tokens, reading)
+
+    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return logits (B, T, V) and depths (B, T), as if every token had been generated.
+
+        None where states are propagated: what a token finds depends on who left before it.
+        """
+        if self.option.skipped_layers == "propagate":
+            return None
+        hidden = model.embed(tokens)
+        watch = Watch(self.exits, self.option.criterion, hidden)
+        going = torch.ones_like(tokens, dtype=torch.bool)
+        depths = torch.full_like(tokens, self.n_layers)
+        logits = hidden.new_empty((*tokens.shape, model.architecture.vocab_size))
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        done = 0
+        for place, layer in enumerate(self.exits.layers):
+            hidden = model.run_layers(hidden, done, layer)
+            done = layer
+            confidence, said = watch.look(hidden)
+            leaves = going & (confidence > self._level(place, positions))
+            said = self.exits.logits(place, hidden) if said is None else said
+            logits = torch.where(leaves.unsqueeze(-1), said, logits)
+            depths = torch.where(leaves, layer, depths)
+            going = going & ~leaves
+        whole = model.head(model.run_layers(hidden, done))
+        return torch.where(going.unsqueeze(-1), whole, logits), depths
+
+    def _step_and_propagate(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        cache = reading.cache
+        position = torch.tensor(cache.length, device=tokens.device)
+        hidden = model.embed(tokens.unsqueeze(1), cache.length)  # (B, 1, M)
+        watch = Watch(self.exits, self.option.criterion, hidden[:, 0])
+        going = torch.ones_like(tokens, dtype=torch.bool)
+        depths = torch.full_like(tokens, self.n_layers)
+        answers: list[tuple[Tensor, Tensor]] = []
+        done = 0
+        for place, layer in enumerate(self.exits.layers):
+            hidden = self._go_on(model, hidden, going, done, layer, reading)
+            done = layer
+            confidence, said = watch.look(hidden[:, 0])
+            leaves = going & (confidence > self._level(place, position))
+            if bool(leaves.any()):
+                said = self.exits.logits(place, hidden[:, 0]) if said is None else said
+                answers.append((leaves, said))
+                depths[leaves] = layer
+                going = going & ~leaves
+                if not bool(going.any()):
+                    model.keep_only(hidden, cache, done)
+                    break
+        else:
+            hidden = self._go_on(model, hidden, going, done, self.n_layers, reading)
+            answers.append((going, model.head(hidden[:, 0])))
+        reading.depths.append(depths)
+        logits = answers[0][1]
+        for rows, said in answers[1:]:
+            logits = torch.where(rows.unsqueeze(-1), said, logits)
+        return logits
+
+    def _go_on(
+        self,
+        model: Transformer,
+        hidden: Tensor,
+        going: Tensor,
+        start: int,
+        stop: int,
+        reading: Reading,
+    ) -> Tensor:
+        """Return the residual stream, (B, 1, M), after further layers for the rows still going.
+
+        A layer runs for the whole batch while one row needs it; the others keep their state, from
+        which their keys and values come.
+        """
+        if bool(going.all()):
+            return model.run_layers(hidden, start, stop, reading.cache)
+        for layer in range(start, stop):
+            further = model.run_layers(hidden, layer, layer + 1, reading.cache)
+            hidden = torch.where(going[:, None, None], further, hidden)
+        return hidden
+
+    def _step_and_wait(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        cache = reading.cache
+        position = torch.tensor(cache.length, device=tokens.device)
+        hidden = model.embed(tokens.unsqueeze(1), cache.length)  # (1, n, M): this token is the last
+        watch = Watch(self.exits, self.option.criterion, hidden[:, -1])
+        done = 0
+        for place, layer in enumerate(self.exits.layers):
+            hidden = self._taking_along(model, hidden, done, layer, reading)
+            done = layer
+            confidence, said = watch.look(hidden[:, -1])
+            if bool(confidence > self._level(place, position)):
+                reading.depths.append(torch.full_like(tokens, layer))
+                _let_wait(reading, layer, hidden)
+                return self.exits.logits(place, hidden[:, -1]) if said is None else said
+        reading.depths.append(torch.full_like(tokens, self.n_layers))
+        hidden = self._taking_along(model, hidden, done, self.n_layers, reading)
+        logits: Tensor = model.head(hidden[:, -1])
+        return logits
+
+    def _taking_along(
+        self, model: Transformer, hidden: Tensor, start: int, stop: int, reading: Reading
+    ) -> Tensor:
+        """Return the stream after layers `start` to `stop`, with the tokens that waited there."""
+        waiting = reading.pending.pop(start, None)
+        if waiting is not None:
+            hidden = torch.cat((waiting, hidden), dim=1)
+        return model.run_layers(hidden, start, stop, reading.cache)
+
+    def _take_all_along(self, model: Transformer, reading: Reading) -> None:
+        """Take every token that waits through the rest of the layers."""
+        for depth, above in pairwise([*self.exits.layers, self.n_layers]):
+            waiting = reading.pending.pop(depth, None)
+            if waiting is not None:
+                further = model.run_layers(waiting, depth, above, reading.cache)
+                if above < self.n_layers:
+                    _let_wait(reading, above, further)
+
+    def _level(self, place: int, position: Tensor) -> Tensor:
+        """Return the threshold of an exit at some positions, in float32 (`EarlyExit`'s decay)."""
+        level = self._levels[place]
+        if not self.option.decay or math.isinf(float(level)):
+            return level.to(position.device)
+        fallen = torch.exp(-self.option.decay * position.double() / self.context_length)
+        return (0.9 * level + 0.1 * fallen).float()
+
+
+def _let_wait(reading: Reading, depth: int, hidden: Tensor) -> None:
+    """Keep tokens that left after `depth` layers, behind those that wait there already."""
+    before = reading.pending.get(depth)
+    reading.pending[depth] = hidden if before is None else torch.cat((before, hidden), dim=1)

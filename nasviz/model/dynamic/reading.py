@@ -1,0 +1,37 @@
+"""`Reading`: sequences as far as they were read under a policy, and what was decided on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from nasviz.model.cache import KVCache
+
+
+@dataclass
+class Reading:
+    """The state of B sequences that are read and written in step.
+
+    depths: for each token that was generated or scored, after how many layers each of the B
+    sequences left, (B,) integers. pending: the residual stream of tokens that left early and may
+    still be taken further, by the number of layers that they have passed, (1, n, M). rows: the
+    sequences' own readings, where they are read one by one.
+    """
+
+    cache: KVCache
+    depths: list[Tensor] = field(default_factory=list)
+    pending: dict[int, Tensor] = field(default_factory=dict)
+    rows: list[Reading] = field(default_factory=list)
+
+    @property
+    def length(self) -> int:
+        """Tokens that were read."""
+        return self.cache.length
+
+    def clear(self) -> None:
+        """Forget every token; decisions stay on record."""
+        self.cache.clear()
+        self.pending.clear()
+        for row in self.rows:
+            row.clear()

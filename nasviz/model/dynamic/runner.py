@@ -1,0 +1,96 @@
+"""`Runner`: a model under a policy, ready to read, to generate and to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nasviz.model.cache import KVCache
+from nasviz.model.dynamic.early_exit import EarlyExitWalk
+from nasviz.model.dynamic.reading import Reading
+from nasviz.model.dynamic.walk import PlainWalk, Walk
+from nasviz.model.transformer import Transformer
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.option import Option
+
+# Options that decide which layers a token goes through.
+WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyType(
+    {EarlyExit: EarlyExitWalk}
+)
+
+
+class Runner:
+    """Runs `model` under `policy`; the model itself is never changed.
+
+    Raises `InputError` where the policy doesn't fit the model.
+    """
+
+    def __init__(self, model: Transformer, policy: InferencePolicy) -> None:
+        policy.check_fits(model.architecture)
+        self.model = model
+        self.policy = policy
+        self.walk = _walk(model, policy)
+
+    def new_reading(self, max_tokens: int | None = None, batch: int = 1) -> Reading:
+        """Return the state of `batch` sequences of which nothing was read."""
+        if batch > 1 and self.walk.one_by_one:
+            rows = [self.new_reading(max_tokens) for _ in range(batch)]
+            return Reading(rows[0].cache, rows=rows)
+        weight = self.model.token_embedding.weight
+        return Reading(
+            KVCache(
+                self.model.architecture,
+                max_tokens,
+                batch=batch,
+                dtype=weight.dtype,
+                device=weight.device,
+            )
+        )
+
+    def read(self, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after a prompt, or a further part of it: (B, T) → (B, V)."""
+        if reading.rows:
+            pairs = zip(torch.split(tokens, 1), reading.rows, strict=True)
+            return torch.cat([self.walk.read(self.model, row, each) for row, each in pairs])
+        return self.walk.read(self.model, tokens, reading)
+
+    def step(self, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after one more generated token a sequence: (B,) → (B, V)."""
+        if reading.rows:
+            pairs = zip(torch.split(tokens, 1), reading.rows, strict=True)
+            logits = torch.cat([self.walk.step(self.model, row, each) for row, each in pairs])
+            reading.depths.append(torch.cat([each.depths[-1] for each in reading.rows]))
+            return logits
+        return self.walk.step(self.model, tokens, reading)
+
+    def logits(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B, T, V) and depths (B, T) of given texts, as if they were generated.
+
+        Every token is handled as a generated one, none as a prompt. Where tokens don't depend on
+        decisions about earlier ones that is one pass, else T steps.
+        """
+        at_once = self.walk.logits(self.model, tokens)
+        return self.stepped(tokens) if at_once is None else at_once
+
+    def stepped(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `logits` does, always token by token: what generation really does."""
+        reading = self.new_reading(tokens.shape[1], batch=len(tokens))
+        logits = [self.step(column, reading) for column in tokens.unbind(dim=1)]
+        return torch.stack(logits, dim=1), torch.stack(reading.depths, dim=1)
+
+
+def _walk(model: Transformer, policy: InferencePolicy) -> Walk:
+    for option in policy.options:
+        if type(option) in WALKS and option != _as_neutral(option):
+            return WALKS[type(option)](model, option)
+    return PlainWalk()
+
+
+def _as_neutral(option: Option) -> Option:
+    """Return the option with its neutral settings in place of its own."""
+    return type(option)(**{**option.to_json(), **option.NEUTRAL})

@@ -1,0 +1,51 @@
+"""How tokens go through the layers: `Walk`, and the plain one, through all of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nasviz.model.dynamic.reading import Reading
+from nasviz.model.transformer import Transformer
+
+
+class Walk(Protocol):
+    """A way through the layers. B sequences, T tokens, V vocabulary."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the sequences of a batch need a reading each."""
+
+    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after a prompt, or a further part of it: (B, T) → (B, V)."""
+
+    def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after one more generated token: (B,) → (B, V)."""
+
+    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return what `step` says after each token, at once, (B, T, V), and the depths, (B, T).
+
+        None where each token depends on decisions about those before it: then only steps tell.
+        """
+
+
+class PlainWalk:
+    """Every token through every layer: the static model."""
+
+    one_by_one = False
+
+    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after a prompt: (B, T) → (B, V)."""
+        return model.prefill(tokens, reading.cache)
+
+    def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Return the logits after one more token: (B,) → (B, V)."""
+        depth = model.architecture.n_layers
+        reading.depths.append(torch.full_like(tokens, depth))
+        return model.decode(tokens, reading.cache)
+
+    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return logits (B, T, V), and every layer for each token, (B, T)."""
+        return model(tokens), torch.full_like(tokens, model.architecture.n_layers)

@@ -1,0 +1,104 @@
+"""`Ring`: the latest keys and values as they are, with the first few where they are sinks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from nasviz.model.attention import attention, columns, visible
+from nasviz.model.layer_cache import LayerCache, Room
+
+
+class WindowedLayer(LayerCache):
+    """A cache in which a token sees the first `sinks` positions and the latest `window` ones.
+
+    Its own position is one of these. A `window` of 0 is all there are, and then nothing is a sink.
+    """
+
+    def __init__(self, room: Room, window: int = 0, sinks: int = 0) -> None:
+        super().__init__(room)
+        everything = not window or sinks + window >= room.max_tokens
+        self.window = room.max_tokens if everything else window
+        self.sinks = 0 if everything else sinks
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Keep new tokens; return what `queries` gather (see `LayerCache`)."""
+        mask = visible(
+            self.length, keys.shape[2], queries.shape[1], self.window, self.sinks, keys.device
+        )
+        all_keys, all_values = self._extend(keys, values)  # (B, K, S, D)
+        return attention(queries, all_keys, all_values, mask)
+
+    def append(self, keys: Tensor, values: Tensor) -> None:
+        """Keep new tokens (see `LayerCache`)."""
+        self._extend(keys, values)
+
+    @abstractmethod
+    def _extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep new tokens and return all that they see between them, (B, K, S, D) twice.
+
+        The S positions are rising, as the mask has them; for a single token, which sees all of
+        them, they may be in any order.
+        """
+
+    def positions(self) -> Tensor:
+        """Return the positions that are kept, rising, (B, K, S)."""
+        kept_sinks, first = columns(self.length, self.window + 1, self.sinks)
+        places = [*range(kept_sinks), *range(first, self.length)]
+        return self.room.shared(torch.tensor(places, device=self.room.device))
+
+
+class Ring(WindowedLayer):
+    """Keys and values in full precision: sinks first, then slot p % window of the others."""
+
+    def __init__(self, room: Room, window: int = 0, sinks: int = 0) -> None:
+        super().__init__(room, window, sinks)
+        self.slots = self.sinks + self.window
+        self._keys, self._values = room.empty(self.slots), room.empty(self.slots)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """Bytes that are allocated, filled or not."""
+        return self._keys.nbytes + self._values.nbytes
+
+    @property
+    def filled_bytes(self) -> int:
+        """Bytes of the positions that are kept now."""
+        kept = min(self.length, self.slots)
+        return self._keys[:, :, :kept].nbytes + self._values[:, :, :kept].nbytes
+
+    def _extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        position, new = self.length, keys.shape[2]
+        self.length = end = position + new
+        if end <= self.slots:  # nothing falls out
+            self._keys[:, :, position:end] = keys
+            self._values[:, :, position:end] = values
+            return self._keys[:, :, :end], self._values[:, :, :end]
+        if new == 1:
+            slot = self._slot(position)
+            self._keys[:, :, slot : slot + 1] = keys
+            self._values[:, :, slot : slot + 1] = values
+            return self._keys, self._values
+        # A chunk: the earlier ones of its tokens still see what its later ones push out.
+        kept_sinks, first = columns(position, self.window, self.sinks)
+        earlier = [self._slot(p) for p in (*range(kept_sinks), *range(first, position))]
+        all_keys = torch.cat((self._keys[:, :, earlier], keys), dim=2)
+        all_values = torch.cat((self._values[:, :, earlier], values), dim=2)
+        self._write(position, keys, values)
+        return all_keys, all_values
+
+    def _write(self, position: int, keys: Tensor, values: Tensor) -> None:
+        """Put those of the new tokens that stay into their slots."""
+        end = position + keys.shape[2]
+        kept_sinks, first = columns(end, self.window + 1, self.sinks)
+        stay = [*range(position, kept_sinks), *range(max(first, position), end)]
+        slots, rows = [self._slot(p) for p in stay], [p - position for p in stay]
+        self._keys[:, :, slots] = keys[:, :, rows]
+        self._values[:, :, slots] = values[:, :, rows]
+
+    def _slot(self, position: int) -> int:
+        if position < self.sinks:
+            return position
+        return self.sinks + (position - self.sinks) % self.window
