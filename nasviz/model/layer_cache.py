@@ -25,10 +25,6 @@ class Room:
         shape = (self.batch, self.n_kv_heads, tokens, self.head_dim)
         return torch.empty(shape, dtype=self.dtype, device=self.device)
 
-    def shared(self, positions: Tensor) -> Tensor:
-        """Return `positions` (S,) for every sequence and KV head alike, (B, K, S)."""
-        return positions.expand(self.batch, self.n_kv_heads, -1)
-
 
 class LayerCache(ABC):
     """The keys and values that one layer keeps; which, and how they are stored, is its business.

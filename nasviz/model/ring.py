@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from nasviz.model.attention import attention, columns, visible
+from nasviz.model.attention import attention, seen_positions, visible
 from nasviz.model.layer_cache import LayerCache, Room
 
 
@@ -25,9 +25,10 @@ class WindowedLayer(LayerCache):
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Keep new tokens; return what `queries` gather (see `LayerCache`)."""
-        mask = visible(
-            self.length, keys.shape[2], queries.shape[1], self.window, self.sinks, keys.device
-        )
+        new, last = keys.shape[2], queries.shape[1]
+        mask = None  # a single token sees all there is
+        if new > 1:
+            mask = visible(self.length, new, last, self.window, self.sinks, keys.device)
         all_keys, all_values = self._extend(keys, values)  # (B, K, S, D)
         return attention(queries, all_keys, all_values, mask)
 
@@ -45,9 +46,9 @@ class WindowedLayer(LayerCache):
 
     def positions(self) -> Tensor:
         """Return the positions that are kept, rising, (B, K, S)."""
-        kept_sinks, first = columns(self.length, self.window + 1, self.sinks)
-        places = [*range(kept_sinks), *range(first, self.length)]
-        return self.room.shared(torch.tensor(places, device=self.room.device))
+        end, device = self.length, self.room.device
+        latest = seen_positions(max(0, end - 1), end, self.window, self.sinks, device)
+        return latest.expand(self.room.batch, self.room.n_kv_heads, -1)
 
 
 class Ring(WindowedLayer):
@@ -82,8 +83,8 @@ class Ring(WindowedLayer):
             self._values[:, :, slot : slot + 1] = values
             return self._keys, self._values
         # A chunk: the earlier ones of its tokens still see what its later ones push out.
-        kept_sinks, first = columns(position, self.window, self.sinks)
-        earlier = [self._slot(p) for p in (*range(kept_sinks), *range(first, position))]
+        seen = seen_positions(position, position, self.window, self.sinks, keys.device)
+        earlier = self._slots_of(seen)
         all_keys = torch.cat((self._keys[:, :, earlier], keys), dim=2)
         all_values = torch.cat((self._values[:, :, earlier], values), dim=2)
         self._write(position, keys, values)
@@ -92,13 +93,17 @@ class Ring(WindowedLayer):
     def _write(self, position: int, keys: Tensor, values: Tensor) -> None:
         """Put those of the new tokens that stay into their slots."""
         end = position + keys.shape[2]
-        kept_sinks, first = columns(end, self.window + 1, self.sinks)
-        stay = [*range(position, kept_sinks), *range(max(first, position), end)]
-        slots, rows = [self._slot(p) for p in stay], [p - position for p in stay]
-        self._keys[:, :, slots] = keys[:, :, rows]
-        self._values[:, :, slots] = values[:, :, rows]
+        new_sinks = torch.arange(position, max(position, min(self.sinks, end)), device=keys.device)
+        latest = torch.arange(max(position, self.sinks, end - self.window), end, device=keys.device)
+        stay = torch.cat((new_sinks, latest))
+        slots = self._slots_of(stay)
+        self._keys[:, :, slots] = keys[:, :, stay - position]
+        self._values[:, :, slots] = values[:, :, stay - position]
 
     def _slot(self, position: int) -> int:
-        if position < self.sinks:
-            return position
+        """Return the slot of a position that is no sink."""
         return self.sinks + (position - self.sinks) % self.window
+
+    def _slots_of(self, positions: Tensor) -> Tensor:
+        slots = self.sinks + (positions - self.sinks) % self.window
+        return torch.where(positions < self.sinks, positions, slots)

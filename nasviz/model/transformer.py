@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from nasviz.errors import InputError
+from nasviz.model.attention import attention, visible
 from nasviz.model.cache import KVCache
 from nasviz.model.operations import relu_squared, rms_norm, rotate
 from nasviz.model.rotary import RotaryTable
@@ -87,7 +88,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Return what the `last` L of the T tokens gather, (B, L, M).
 
-        `mask` (L, S) None means plainly causal, or one token that sees all that is kept.
+        With a `cache` they attend to all that it keeps; else to the T tokens that `mask` (L, T)
+        shows them, None meaning plainly causal.
         """
         batch, new, _ = x.shape
         q = self.query(x[:, -last:]).view(batch, last, self.n_heads, self.head_dim)  # (B, L, H, D)
@@ -98,19 +100,8 @@ class Attention(nn.Module):
         if turns is not None:
             q, k = rotate(q, turns[-last:]), rotate(k, turns)
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # (B, K, T, D)
-        if cache is not None:
-            k, v = cache.append(layer, k, v)  # (B, K, S, D)
-        if last == 1 and mask is None:
-            # One token sees all that is kept. Its heads of one group become the rows of one
-            # product, so that each key is read once: 1.1 to 2.1 times faster than repeated keys.
-            q = q.view(batch, self.n_kv_heads, -1, self.head_dim)  # (B, K, H/K, D)
-            y = F.scaled_dot_product_attention(q, k, v)  # (B, K, H/K, D)
-        else:
-            q = q.transpose(1, 2)  # (B, H, L, D)
-            y = F.scaled_dot_product_attention(
-                q, k, v, mask, is_causal=mask is None, enable_gqa=self.n_kv_heads < self.n_heads
-            )  # (B, H, L, D)
-            y = y.transpose(1, 2)  # (B, L, H, D)
+        # (B, L, H, D)
+        y = attention(q, k, v, mask) if cache is None else cache.attend(layer, q, k, v)
         return self.output(y.reshape(batch, last, -1))  # type: ignore[no-any-return]  # (B, L, M)
 
     def keep(self, x: Tensor, turns: Tensor | None, cache: KVCache, layer: int) -> None:
@@ -259,6 +250,7 @@ class Transformer(nn.Module):
         a = architecture
         self.architecture = a
         self.recompute_activations = False
+        self._layer_dropout = (0.0,) * a.n_layers
         self.token_embedding = nn.Embedding(a.vocab_size, a.d_model)
         self.position_embedding = (
             nn.Embedding(a.context_length + a.extra_positions, a.d_model)
@@ -272,10 +264,17 @@ class Transformer(nn.Module):
         self.built_for = InferencePolicy()
         self.additions = nn.ModuleDict()
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits of every position's next token: (B, T) → (B, T, V)."""
-        logits: Tensor = self.head(self.run_layers(self.embed(tokens)))
-        return logits
+    def forward(
+        self, tokens: Tensor, through: Callable[[Transformer, Tensor], Any] | None = None
+    ) -> Any:
+        """Return the logits of every position's next token: (B, T) → (B, T, V).
+
+        With `through`, return what that makes of this model and the tokens: it is called inside
+        the forward pass, where an engine that shares weights out has them at hand.
+        """
+        if through is not None:
+            return through(self, tokens)
+        return self.head(self.run_layers(self.embed(tokens)))
 
     def prefill(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
         """Return the logits of the next token alone: (B, T) → (B, V).
@@ -329,18 +328,36 @@ class Transformer(nn.Module):
         new = hidden.shape[1]
         position = 0 if cache is None else cache.length_of(start)
         turns = None if self.rotary is None else self.rotary.at(position, new, hidden)
-        mask = self._mask(position, new, new, hidden.device)
+        all_rows = last is None or (cache is not None and cache.reads_queries)
+        final_rows = new if last is None or all_rows else min(last, new)
         recompute = self.recompute_activations and self.training and torch.is_grad_enabled()
         for layer in range(start, stop):
-            rows = new
-            if last is not None and last < new and layer == stop - 1:
-                rows, mask = last, self._mask(position, new, last, hidden.device)
+            rows = final_rows if layer == stop - 1 else new
+            mask = None if cache is not None else self._mask(new, rows, hidden.device)
             inputs = (hidden, turns, mask, cache, rows)
             if recompute:
-                hidden = checkpoint(self.blocks[layer], *inputs, use_reentrant=False)
+                further = checkpoint(self.blocks[layer], *inputs, use_reentrant=False)
             else:
-                hidden = self.blocks[layer](*inputs)
+                further = self.blocks[layer](*inputs)
+            hidden = self._drop_layer(layer, hidden, further) if self.training else further
         return hidden if last is None else hidden[:, -last:]
+
+    def set_layer_dropout(self, most: float) -> None:
+        """Let each sequence skip a layer in training by chance: `most` for the last layer.
+
+        The chance rises with depth l of L layers as exp(l ln 2 / (L - 1)) - 1, from 0 at the first
+        (Elhoushi et al. 2024, LayerSkip, equation 1, arXiv:2404.16710).
+        """
+        last = max(len(self.blocks) - 1, 1)
+        rises = [math.expm1(layer * math.log(2) / last) for layer in range(len(self.blocks))]
+        self._layer_dropout = tuple(most * rise for rise in rises)
+
+    def _drop_layer(self, layer: int, before: Tensor, after: Tensor) -> Tensor:
+        chance = self._layer_dropout[layer]
+        if not chance:
+            return after
+        skips = torch.rand(len(before), 1, 1, device=before.device) < chance
+        return torch.where(skips, before[:, -after.shape[1] :], after)
 
     def keep_only(self, hidden: Tensor, cache: KVCache, start: int) -> None:
         """Keep the keys and values of `hidden` (B, T, M) in layers `start` and above, and no more.
@@ -353,19 +370,6 @@ class Transformer(nn.Module):
         for block in cast("list[Block]", self.blocks[start:]):
             block.keep(hidden, turns, cache)
 
-    def _mask(self, position: int, new: int, last: int, device: torch.device) -> Tensor | None:
-        """Return what the `last` L of T new tokens attend to, (L, S); None where plainly causal.
-
-        The S positions are those that `KVCache.append` returns: the new ones and all before them
-        that are kept.
-        """
-        window = self.architecture.sliding_window
-        end = position + new
-        short = position == 0 and (not window or new <= window)
-        if new == 1 or (short and last == new):
-            return None
-        earlier = min(position, window) if window and end > window else position
-        rows = torch.arange(end - last, end, device=device).unsqueeze(1)  # (L, 1)
-        columns = torch.arange(position - earlier, end, device=device)  # (S,)
-        seen = columns <= rows
-        return seen & (columns > rows - window) if window else seen
+    def _mask(self, new: int, last: int, device: torch.device) -> Tensor | None:
+        """Return what the `last` L of T new tokens see of all T, (L, T); None: plainly causal."""
+        return visible(0, new, last, self.architecture.sliding_window, 0, device)

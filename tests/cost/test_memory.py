@@ -112,7 +112,8 @@ def test_the_cache_is_what_the_models_cache_reserves(random_architectures) -> No
         workload = Workload(prompt_tokens=9, generated_tokens=4, batch=3)
         cache = KVCache(architecture, 13, batch=3)
         memory = estimate(architecture, workload).memory
-        assert memory.kv_cache_bytes_per_token * 3 == cache.bytes_per_token
+        one_token = KVCache(architecture, 1, batch=3)
+        assert memory.kv_cache_bytes_per_token * 3 == one_token.reserved_bytes
         assert memory.kv_cache_bytes == cache.reserved_bytes
 
 

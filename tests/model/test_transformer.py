@@ -135,7 +135,7 @@ def test_a_window_keeps_only_its_own_tokens():
     tokens = some_tokens(architecture)
     with torch.no_grad():
         model.prefill(tokens[:, :5], cache)
-        assert cache.filled_bytes == 5 * cache.bytes_per_token
+        assert 7 * cache.filled_bytes == 5 * cache.reserved_bytes
         model.prefill(tokens[:, 5:], cache)
     assert cache.length == 19
     assert cache.filled_bytes == cache.reserved_bytes
