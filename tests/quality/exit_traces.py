@@ -67,3 +67,38 @@ def one_exit_trace(
 def true_disagreement(threshold: float, hard_share: float) -> float:
     """Return the risk of `one_exit_trace`: the integral of 1 - c from the threshold up to 1."""
     return hard_share * (1 - threshold) ** 2 / 2
+
+
+def learned_trace(
+    n_tokens: int = 4001, n_exits: int = 7, seed: int = 0, *, window: int = 64, **changes: Any
+) -> ExitTrace:
+    """Return a trace such as trained models leave: later exits know more, and are about right.
+
+    A token has a difficulty; an exit gives the true token a chance that falls with it and rises
+    with depth, and is as sure as that chance, but for some noise. Tokens of a window are alike.
+    """
+    draw = np.random.default_rng(seed)
+    n_windows = -(-n_tokens // window)
+    ease = np.repeat(draw.normal(0, 0.6, n_windows), window)[:n_tokens]
+    ease += draw.normal(0, 2, n_tokens)
+    depth = np.sqrt(np.linspace(0.2, 1.0, n_exits + 1))
+    logit = ease[:, None] + 2.5 * depth - 2 + draw.normal(0, 0.5, (n_tokens, n_exits + 1))
+    chance = 1 / (1 + np.exp(-logit))
+    sure = 1 / (1 + np.exp(-(logit + draw.normal(0, 0.7, logit.shape))))[:, :-1]
+    target = draw.integers(0, 997, n_tokens)
+    right = chance > 0.4
+    said = np.where(right, target[:, None], (target[:, None] + 1 + (logit < -2)) % 997)
+    given: dict[str, Any] = {
+        "layers": tuple(range(1, n_exits + 2)),
+        "log_probability": np.log(np.maximum(chance, 1e-6)),
+        "likeliest": said,
+        "confidence": {"max_probability": sure, "patience": patience(said[:, :-1])},
+        "target": target,
+        "token_bytes": draw.integers(1, 7, n_tokens),
+        "position": np.arange(n_tokens) % window,
+        "window": np.arange(n_tokens) // window,
+        "part": "calibration",
+        "corpus_sha256": "c0ffee",
+        "context_length": window,
+    }
+    return ExitTrace(**given | changes)
