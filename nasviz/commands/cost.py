@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nasviz.commands.catalogue import add_field
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 HELP = """Estimate what a candidate costs: parameters, FLOPs, bytes, seconds and joules.
 
 CANDIDATE is a preset's name (see `nasviz presets`), a JSON or TOML file
-{"architecture": {...}, "inference": {...}}, or - for standard input."""
+{"architecture": {...}, "inference": {...}}, or - for standard input. Under "inference" is how the
+model is run, such as {"early_exit": {"threshold": 0.8}}: costs are then the expected ones, beside
+those of the static model."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
     )
     cost = estimate(candidate, workload, hardware)
     if arguments.json:
-        print(json.dumps(cost.to_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(_json(candidate, cost), indent=2, ensure_ascii=False))
     else:
         print(_table(arguments.candidate, candidate, cost))
     return 0
+
+
+def _json(candidate: Candidate, cost: Cost) -> dict[str, Any]:
+    """Return every figure; under a dynamic policy also the static model's, under "static"."""
+    from nasviz.cost.estimate import estimate
+
+    if not candidate.inference:
+        return cost.to_json()
+    static = estimate(candidate.architecture, cost.workload, cost.hardware)
+    return {
+        **cost.to_json(),
+        "inference": candidate.inference.to_json(),
+        "expected_from": "prior",
+        "static": static.to_json(),
+    }
 
 
 def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
@@ -88,10 +105,39 @@ def _workload(arguments: argparse.Namespace, candidate: Candidate) -> Workload:
 
 
 def _table(name: str, candidate: Candidate, cost: Cost) -> str:
-    """Return the figures as aligned lines under headings."""
-    from nasviz.cost.units import printed
+    """Return the figures as aligned lines under headings.
+
+    Under a dynamic policy what is expected stands beside what the static model takes.
+    """
+    from nasviz.cost.estimate import estimate
 
     sizes, workload = candidate.architecture, cost.workload
+    lines = [
+        f"{name}: {sizes.title}, {sizes.n_heads} heads, vocabulary {sizes.vocab_size:,}, "
+        f"context {sizes.context_length:,}",
+        f"prompt {workload.prompt_tokens:,} + {workload.generated_tokens:,} generated, batch "
+        f"{workload.batch:,}, {workload.precision}, on {cost.hardware.label}",
+    ]
+    expected = _sections(cost)
+    if not candidate.inference:
+        for heading, rows in expected.items():
+            lines += ["", heading, *(f"  {label:<21} {value}" for label, value in rows.items())]
+        return "\n".join(lines)
+    options = ", ".join(each.LABEL.lower() for each in candidate.inference.options)
+    lines.append(f"with {options}: expected from each option's prior, as nothing was measured yet")
+    static = _sections(estimate(sizes, workload, cost.hardware))
+    for heading, rows in expected.items():
+        lines += ["", f"{heading:<24}{'expected':<26}static"]
+        for label, value in rows.items():
+            lines.append(f"  {label:<21} {value:<25} {static[heading].get(label, '-')}")
+    return "\n".join(lines)
+
+
+def _sections(cost: Cost) -> dict[str, dict[str, str]]:
+    """Return the figures in words, by heading and label."""
+    from nasviz.cost.units import printed
+
+    workload = cost.workload
     parameters, flops, memory = cost.parameters, cost.flops, cost.memory
     latency, lifetime = cost.latency, cost.lifetime
 
@@ -108,6 +154,7 @@ def _table(name: str, candidate: Candidate, cost: Cost) -> str:
             "router": part(parameters.router),
             "norms": part(parameters.norm),
             "head": part(parameters.head) if parameters.head else "shared with the embedding",
+            "exits and routers": part(parameters.additions),
         },
         "FLOPs": {
             "prefill": printed(flops.prefill, "FLOP"),
@@ -141,12 +188,6 @@ def _table(name: str, candidate: Candidate, cost: Cost) -> str:
     }
     if not parameters.router:
         del sections["Parameters"]["router"]
-    lines = [
-        f"{name}: {sizes.title}, {sizes.n_heads} heads, vocabulary {sizes.vocab_size:,}, "
-        f"context {sizes.context_length:,}",
-        f"prompt {workload.prompt_tokens:,} + {workload.generated_tokens:,} generated, batch "
-        f"{workload.batch:,}, {workload.precision}, on {cost.hardware.label}",
-    ]
-    for heading, rows in sections.items():
-        lines += ["", heading, *(f"  {label:<21} {value}" for label, value in rows.items())]
-    return "\n".join(lines)
+    if not parameters.additions:
+        del sections["Parameters"]["exits and routers"]
+    return sections

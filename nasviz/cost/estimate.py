@@ -46,7 +46,7 @@ class Reckoning:
     @cached_property
     def parameters(self) -> Parameters:
         """Counts of weights."""
-        return count_parameters(self.running.stored)
+        return count_parameters(self.running.stored, self.running.additions)
 
     @cached_property
     def flops(self) -> Flops:

@@ -65,7 +65,7 @@ def count_flops(running: Running, workload: Workload) -> Flops:
         logits=1,
     )
     decode = _decode_parts(running, one, decode_keys(running, workload))
-    training = _training_parts(running.stored, workload)
+    training = _training_parts(running, workload)
 
     prefill_total = _total(prefill)
     decode_total = _total(decode)
@@ -110,25 +110,26 @@ def _pass_parts(sizes: Sizes, each: Pass, one: FlopsParts, keys: Amount) -> Flop
     return _times(each.share, whole)
 
 
-def _training_parts(sizes: Sizes, workload: Workload) -> FlopsParts:
+def _training_parts(running: Running, workload: Workload) -> FlopsParts:
     """Return the FLOPs of one token's training in the full model.
 
     Backward takes two products for each of the forward's: with respect to input and to weight.
     Checkpointing runs the blocks' forward once more (Chen et al. 2016, arXiv:1604.06174).
     """
     passes = 3 + workload.activation_checkpointing
+    sizes = running.stored
     forward = _parts(
         _per_layer(sizes, 1),
         layers=sizes.n_layers,
         tokens=1,
         pairs=sizes.n_layers * sizes.context_length,
-        logits=1,
+        logits=running.training_logits,
     )
     return FlopsParts(
         attention=passes * forward.attention,
         scores=passes * forward.scores,
         feed_forward=passes * forward.feed_forward,
-        router=passes * forward.router,
+        router=passes * forward.router + running.training_checks_flops,
         head=3 * forward.head,
     )
 

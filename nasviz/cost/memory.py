@@ -81,8 +81,8 @@ def stored_weights(running: Running, parameters: Parameters, workload: Workload)
     """Return the bytes of all weights, those of exits and routers included."""
     each = WEIGHT_BYTES[workload.precision]
     if running.weights_bytes is not None:
-        return running.weights_bytes + running.extra_parameters * each
-    return (parameters.total + running.extra_parameters) * each
+        return running.weights_bytes + parameters.additions * each
+    return parameters.total * each
 
 
 def kept_bytes(running: Running, tokens: Amount, number_bytes: int) -> Amount:

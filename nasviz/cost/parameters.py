@@ -16,6 +16,7 @@ class Parameters:
     too. `active` leaves out the experts that a token doesn't visit, as in "47B total, 13B active"
     (Jiang et al. 2024, arXiv:2401.04088); the embedding counts as active. `matrices`, in none of
     the sums, are the weight matrices of attention and feed-forward: those that Muon trains.
+    `additions` are what an inference policy learns: exits' own heads, gates, routers of tokens.
     """
 
     total: Amount
@@ -26,11 +27,15 @@ class Parameters:
     router: Amount
     norm: Amount
     head: Amount
+    additions: Amount
     matrices: Amount
 
 
-def count_parameters(sizes: Sizes) -> Parameters:
-    """Return the counts, equal to those of the built module (a test counts both)."""
+def count_parameters(sizes: Sizes, additions: Amount = 0) -> Parameters:
+    """Return the counts, equal to those of the built module (a test counts both).
+
+    `additions` are the weights that an inference policy learns.
+    """
     d_model, d_ff, n_layers = sizes.d_model, sizes.d_ff, sizes.n_layers
     query, kv = sizes.query_width, sizes.kv_width
     positions = sizes.learned * (sizes.context_length + sizes.extra_positions)
@@ -53,7 +58,7 @@ def count_parameters(sizes: Sizes) -> Parameters:
     norm = (2 * n_layers + 1) * one_norm + n_layers * qk_norm
 
     head = (1 - sizes.tied_embeddings) * d_model * sizes.vocab_size
-    total = embedding + attention + feed_forward + router + norm + head
+    total = embedding + attention + feed_forward + router + norm + head + additions
     idle = n_layers * (sizes.experts - sizes.experts_per_token) * expert
     return Parameters(
         total=total,
@@ -64,5 +69,6 @@ def count_parameters(sizes: Sizes) -> Parameters:
         router=router,
         norm=norm,
         head=head,
+        additions=additions,
         matrices=n_layers * (attention_matrices + sizes.experts * expert_matrices),
     )

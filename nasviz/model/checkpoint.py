@@ -1,4 +1,8 @@
-"""Checkpoints on disk: `weights.safetensors` beside `architecture.json`, never a pickle."""
+"""Checkpoints on disk: `weights.safetensors` beside `architecture.json`, never a pickle.
+
+A model that learned something for its inference policy (exits of its own, gates) has that policy in
+`inference.json` too.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from nasviz.errors import InputError, RunError
+from nasviz.model.dynamic.additions import build_model
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
+from nasviz.space.inference import InferencePolicy
 from nasviz.whole_file import whole_file
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
+INFERENCE = "inference.json"
 
 
 def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
@@ -33,6 +40,11 @@ def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
             save_file(weights, path, metadata={"architecture": digest})
         with whole_file(folder / ARCHITECTURE) as path:
             path.write_text(json.dumps(model.architecture.to_json(), indent=1), encoding="utf-8")
+        if model.additions:
+            with whole_file(folder / INFERENCE) as path:
+                path.write_text(json.dumps(model.built_for.to_json(), indent=1), encoding="utf-8")
+        else:
+            (folder / INFERENCE).unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise RunError(f"could not write a checkpoint to {folder}: {error}") from error
     return folder
@@ -49,6 +61,20 @@ def load_architecture(directory: str | Path) -> Architecture:
         raise InputError(f"{path} describes no architecture: {error}") from error
 
 
+def load_policy(directory: str | Path) -> InferencePolicy:
+    """Return the policy that the checkpoint's model learned something for; neutral by itself.
+
+    Raises `InputError` where the file is broken.
+    """
+    path = Path(directory) / INFERENCE
+    try:
+        return InferencePolicy.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return InferencePolicy()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} describes no inference policy: {error}") from error
+
+
 def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -> Transformer:
     """Return the model of the checkpoint in `directory`, ready to run (in evaluation mode).
 
@@ -59,7 +85,7 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
     if not path.is_file():
         raise InputError(f"{directory} is no checkpoint: it has no {WEIGHTS}")
     with torch.device("meta"):
-        model = Transformer(architecture)
+        model = build_model(architecture, load_policy(directory))
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     try:
         with safe_open(path, framework="pt", device=str(device)) as stored:

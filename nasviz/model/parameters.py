@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+from nasviz.model.dynamic.exits import Gate
 from nasviz.model.transformer import (
     Attention,
     FeedForward,
@@ -25,9 +26,9 @@ def parameter_kinds(model: Transformer) -> dict[str, ParameterKind]:
     """Return the kind of every parameter by its name, in the model's own order.
 
     `matrix`: attention's and feed-forward's matrices; `output_matrix`: those among them that write
-    into the residual stream; `router`: what scores experts (a matrix, but a small classifier by
-    use); `embedding` and `head` (no `head` with tied embeddings); `norm`: weights and biases of
-    normalisations; `bias`: the other vectors.
+    into the residual stream; `router`: what scores experts or exits (a matrix, but a small
+    classifier by use); `embedding` and `head` (no `head` with tied embeddings); `norm`: weights and
+    biases of normalisations; `bias`: the other vectors.
     """
     found = dict(_kinds(model))
     return {name: found[name] for name, _ in model.named_parameters()}
@@ -53,6 +54,6 @@ def _kind(path: str, module: nn.Module, ndim: int, writes_output: bool) -> Param
         return "head"
     if ndim == 1:
         return "bias"
-    if path.endswith(".router"):
+    if path.endswith(".router") or isinstance(module, Gate):
         return "router"
     return "output_matrix" if writes_output else "matrix"

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
@@ -29,6 +29,10 @@ from nasviz.training.recipe import Recipe
 PATIENCE = timedelta(minutes=10)
 
 
+# What is done with a model inside its own forward pass.
+Through = Callable[[Transformer, Tensor], Any]
+
+
 class Engine(Protocol):
     """What we use of `deepspeed.DeepSpeedEngine`."""
 
@@ -39,8 +43,8 @@ class Engine(Protocol):
     # The optimizer that was handed in.
     basic_optimizer: torch.optim.Optimizer
 
-    def __call__(self, tokens: Tensor) -> Tensor:
-        """Return the logits of `tokens`."""
+    def __call__(self, tokens: Tensor, through: Through | None = None) -> Any:
+        """Return the logits of `tokens`, or what `through` makes of them, as the model does."""
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`."""

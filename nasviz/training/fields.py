@@ -104,6 +104,20 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "Pascanu et al. 2013, arXiv:1211.5063", 0.0, 1e6, default=0.0,
     ),
     Field(
+        "exit_loss", "Exit loss", "real",
+        "Weight of the early exits' losses together, beside 1 for the whole model's. Counts where "
+        "a candidate has early exits.",
+        "Schuster et al. 2022, CALM, arXiv:2207.07061; Elhoushi et al. 2024, LayerSkip, "
+        "arXiv:2404.16710", 0.0, 100.0, default=1.0,
+    ),
+    Field(
+        "layer_dropout", "Layer dropout", "real",
+        "Chance that a sequence skips the last layer in training, less for earlier ones: the "
+        "model learns to do without them.",
+        "Fan et al. 2020, LayerDrop, arXiv:1909.11556; Elhoushi et al. 2024, LayerSkip, "
+        "arXiv:2404.16710", 0.0, 0.9, default=0.0,
+    ),
+    Field(
         "precision", "Precision", "choice",
         "Number format of the computation; auto is bf16 on a GPU that computes it, else fp32.",
         "Micikevicius et al. 2018, arXiv:1710.03740",

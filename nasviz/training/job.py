@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
 from nasviz.training.plan import TrainingPlan
-from nasviz.training.recipe import Recipe, recipe_for
+from nasviz.training.recipe import Recipe, flops_per_token_of, recipe_for
 from nasviz.training.windows import Tokens
 
 # Two texts of one length that begin with so many equal tokens are taken for the same.
@@ -27,7 +29,7 @@ class Job:
     The plan's precision and threads are settled: every process gets the same.
     """
 
-    architecture: Architecture
+    candidate: Candidate
     plan: TrainingPlan
     train: Tokens
     held_out: Tokens
@@ -35,12 +37,23 @@ class Job:
     directory: Path
 
     @property
+    def architecture(self) -> Architecture:
+        """The sizes of what is trained."""
+        return self.candidate.architecture
+
+    @property
+    def policy(self) -> InferencePolicy:
+        """How it will be run, which its training prepares for."""
+        return self.candidate.inference
+
+    @property
     def recipe(self) -> Recipe:
-        """What the plan comes to for this architecture and text."""
+        """What the plan comes to for this candidate and text."""
         return recipe_for(
             self.architecture,
             self.plan,
             bytes_per_token=self.bytes_of(len(self.train)) / len(self.train),
+            flops_per_token=flops_per_token_of(self.candidate),
         )
 
     def bytes_of(self, n_tokens: int) -> int:
@@ -57,7 +70,7 @@ class Job:
         """
         plan = {name: value for name, value in self.plan.to_json().items() if name != "threads"}
         beginning = np.ascontiguousarray(self.train[:BEGINNING_TOKENS], dtype=np.int64)
-        told = [self.architecture.to_json(), plan, len(self.train), beginning.tolist()]
+        told = [self.candidate.to_json(), plan, len(self.train), beginning.tolist()]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -67,7 +80,7 @@ def write_job(job: Job, folder: Path) -> None:
     for name in ("train", "held_out", "token_bytes"):
         np.save(folder / f"{name}.npy", getattr(job, name), allow_pickle=False)
     description = {
-        "architecture": job.architecture.to_json(),
+        "candidate": job.candidate.to_json(),
         "plan": job.plan.to_json(),
         "directory": str(job.directory.resolve()),
     }
@@ -82,7 +95,7 @@ def read_job(folder: Path) -> Job:
         for name in ("train", "held_out", "token_bytes")
     }
     return Job(
-        architecture=Architecture.from_json(description["architecture"]),
+        candidate=Candidate.from_json(description["candidate"]),
         plan=TrainingPlan.from_json(description["plan"]),
         directory=Path(description["directory"]),
         **arrays,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import psutil
 import torch
 import torch.distributed as dist
-from torch.nn.functional import cross_entropy
 
 from nasviz.errors import RunError
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.model.dynamic.additions import build_model
 from nasviz.model.initialise import initialise, zero_outputs
 from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
@@ -23,6 +24,7 @@ from nasviz.training.engine import Engine, join_processes, opened_engine, whole_
 from nasviz.training.failures import not_a_number, out_of_memory
 from nasviz.training.job import Job
 from nasviz.training.learning_rate import schedule
+from nasviz.training.objective import batch_losses
 from nasviz.training.optimizer import set_rates
 from nasviz.training.progress import Command, Control, Progress, Report
 from nasviz.training.sample import sample_nats, spread_sample, unigram_nats
@@ -57,7 +59,7 @@ class Outcome:
 
 def first_model(job: Job) -> Transformer:
     """Return the model at its first step, drawn from the plan's seed."""
-    model = Transformer(job.architecture)
+    model = build_model(job.architecture, job.policy)
     initialise(model, job.plan.seed)
     zero_outputs(model)
     return model
@@ -76,6 +78,7 @@ def run(job: Job, model: Transformer, report: Report, control: Control) -> Outco
     keep_freed_memory()
     join_processes()
     model.recompute_activations = job.plan.activation_checkpointing
+    model.set_layer_dropout(job.plan.layer_dropout)
     folder = resume.find(job.directory)
     place = None
     if folder is not None:
@@ -171,16 +174,17 @@ class _Loop:
         plan, engine = self.job.plan, self.engine
         size, parts = self.recipe.micro_batch_size, plan.gradient_accumulation
         first = self.step * self.recipe.batch_size + self.rank * size * parts
-        if self.job.architecture.dropout:
+        if self.job.architecture.dropout or plan.layer_dropout:
             torch.manual_seed((plan.seed * 1_000_003 + self.step) * self.world + self.rank)
         total = torch.zeros((), device=engine.device)
         for part in range(parts):
             inputs, targets = self._batch(first + part * size, size)
-            logits = engine(inputs)  # (size, T, V)
-            loss = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+            policy = self.job.policy
+            through = partial(batch_losses, targets=targets, policy=policy, plan=plan)
+            loss, own = engine(inputs, through)
             engine.backward(loss)
             engine.step()
-            total += loss.detach() / parts
+            total += own.detach() / parts
         if self.world > 1:
             dist.all_reduce(total)
             total /= self.world

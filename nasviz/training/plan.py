@@ -50,6 +50,8 @@ class TrainingPlan:
     warmup_share: float = 0.01
     decay_share: float = 0.5
     clipping: float = 0.0
+    exit_loss: float = 1.0
+    layer_dropout: float = 0.0
     precision: Precision = "auto"
     zero_stage: int = 0
     offload: bool = False

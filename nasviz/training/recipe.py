@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
 from nasviz.training.learning_rate import Rates, rates
 from nasviz.training.plan import DEFAULT_TOKENS, TrainingPlan
 
@@ -103,9 +104,8 @@ def _batch_size(architecture: Architecture, plan: TrainingPlan, tokens: float) -
     return shares * max(1, round(wanted / architecture.context_length / shares))
 
 
-def flops_per_token_of(architecture: Architecture) -> float:
+def flops_per_token_of(model: Architecture | Candidate) -> float:
     """Return the floating-point operations of training on one token, forward and backward."""
     from nasviz.cost.estimate import estimate
-    from nasviz.space.candidate import Candidate
 
-    return float(estimate(Candidate(architecture)).flops.training_per_token)
+    return float(estimate(model).flops.training_per_token)

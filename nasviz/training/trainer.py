@@ -16,7 +16,7 @@ from torch import nn
 
 from nasviz.errors import InputError
 from nasviz.model.checkpoint import load_checkpoint
-from nasviz.model.transformer import Transformer
+from nasviz.model.dynamic.additions import build_model
 from nasviz.space.candidate import Candidate
 from nasviz.training import resume
 from nasviz.training.engine import check_devices, settle_precision
@@ -128,7 +128,7 @@ def make_job(
     if settled.threads is None:
         settled = replace(settled, threads=max(1, idle_cores() // plan.devices))
     return Job(
-        architecture=architecture,
+        candidate=candidate,
         plan=settled,
         train=train,
         held_out=tokenized.tokens("search"),
@@ -141,7 +141,8 @@ def _result(job: Job, outcome: Outcome, scored: Any) -> TrainingResult:
     recipe, length = job.recipe, job.architecture.context_length
     tokens = outcome.step * recipe.tokens_per_step
     with torch.device("meta"):
-        parameters = sum(each.numel() for each in Transformer(job.architecture).parameters())
+        model = build_model(job.architecture, job.policy)
+        parameters = sum(each.numel() for each in model.parameters())
     return TrainingResult(
         state=outcome.state,
         steps=outcome.step,

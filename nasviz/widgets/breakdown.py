@@ -20,7 +20,7 @@ _SECONDS = {
     "overhead_s": "launching",
 }
 _OPERATIONS = ("attention", "scores", "feed_forward", "router", "head")
-_WEIGHTS = ("embedding", "attention", "feed_forward", "router", "norm", "head")
+_WEIGHTS = ("embedding", "attention", "feed_forward", "router", "norm", "head", "additions")
 _BYTES = {
     "weights_bytes": "weights",
     "kv_cache_bytes": "cache",

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
 from nasviz.training.job import Job
 from nasviz.training.learning_rate import Rates, schedule
 from nasviz.training.optimizer import build_optimizer, set_rates
@@ -27,7 +28,7 @@ def byte_job(text: Path, architecture: Architecture, plan: TrainingPlan) -> Job:
     training = data[: len(data) * 9 // 10]
     cut = len(training) * 9 // 10
     return Job(
-        architecture=architecture,
+        candidate=Candidate(architecture),
         plan=plan,
         train=training[:cut],
         held_out=training[cut:],

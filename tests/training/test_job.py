@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nasviz import Architecture, TrainingPlan
+from nasviz import Architecture, Candidate, TrainingPlan
 from nasviz.training.job import Job
 
 JOB = Job(
-    architecture=Architecture(n_layers=2, d_model=22, n_heads=11, vocab_size=257, context_length=7),
+    candidate=Candidate(Architecture(2, d_model=22, n_heads=11, vocab_size=257, context_length=7)),
     plan=TrainingPlan(steps=13, threads=1),
     train=np.arange(1_009) % 257,
     held_out=np.arange(101) % 257,
@@ -27,7 +27,7 @@ def test_a_run_goes_on_with_another_number_of_threads() -> None:
 def test_another_plan_architecture_or_text_is_another_run() -> None:
     others = [
         replace(JOB, plan=JOB.plan.with_(seed=1)),
-        replace(JOB, architecture=JOB.architecture.with_(n_layers=3)),
+        replace(JOB, candidate=Candidate(JOB.architecture.with_(n_layers=3))),
         replace(JOB, train=JOB.train[:-1]),
         replace(JOB, train=JOB.train[::-1]),  # as long, and another text
     ]

@@ -55,7 +55,10 @@ def run(settings: Settings, running: Running, measured: Measured) -> Running:
     return replace(
         running,
         decode=(changed, *others),
-        extra_parameters=running.extra_parameters + on * weights,
+        additions=running.additions + on * weights,
+        training_logits=running.training_logits + on * exits,
+        # Forward and the weights' gradient: a gate sends none back into the stream.
+        training_checks_flops=running.training_checks_flops + on * gate * exits * 4 * d_model,
     )
 
 

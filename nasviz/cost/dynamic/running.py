@@ -48,7 +48,9 @@ class Running:
         an unquantised number; None is unquantised.
     weights_bytes: bytes of all weights where they aren't stored in the workload's precision.
     inner_share: the part of a feed-forward's inner vector that is computed.
-    extra_parameters: weights of exits, gates and routers.
+    additions: weights of exits, gates and routers.
+    training_logits: how often a vector of logits is computed for a token in training.
+    training_checks_flops: of the gates and routers of a token in training, forward and backward.
     """
 
     sizes: Sizes
@@ -60,7 +62,9 @@ class Running:
     layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
     weights_bytes: Amount | None = None
     inner_share: Amount = 1
-    extra_parameters: Amount = 0
+    additions: Amount = 0
+    training_logits: Amount = 1
+    training_checks_flops: Amount = 0
 
 
 def static(sizes: Sizes) -> Running:
