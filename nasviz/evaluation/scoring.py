@@ -139,8 +139,8 @@ def score_tokens(
     place = device if device is not None else _device(model)
     nats = torch.zeros((), dtype=torch.float64, device=place)
     right = torch.zeros((), dtype=torch.int64, device=place)
-    with torch.no_grad(), _evaluating(model):  # not inference mode: training goes on after
-        for batch in _batches(windows(len(tokens), context, stride), batch_tokens):
+    with torch.no_grad(), evaluating(model):  # not inference mode: training goes on after
+        for batch in batches(windows(len(tokens), context, stride), batch_tokens):
             width, scored = batch[0].stop - batch[0].start, batch[0].scored
             rows = np.stack([tokens[each.start : each.stop + 1] for each in batch])
             ids = torch.from_numpy(rows.astype(np.int64)).to(place)  # (B, T + 1)
@@ -212,7 +212,7 @@ def _losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return losses.sum(), (exact.argmax(dim=-1) == targets).sum()
 
 
-def _batches(all_windows: Iterator[Window], batch_tokens: int) -> Iterator[list[Window]]:
+def batches(all_windows: Iterator[Window], batch_tokens: int) -> Iterator[list[Window]]:
     """Yield runs of windows of one shape, of about `batch_tokens` inputs together."""
     batch: list[Window] = []
     for window in all_windows:
@@ -229,7 +229,8 @@ def _batches(all_windows: Iterator[Window], batch_tokens: int) -> Iterator[list[
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch `model` to evaluation inside, and back afterwards."""
     was_training = model.training
     model.eval()
     try:

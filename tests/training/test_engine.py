@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
 from nasviz.training.engine import load_deepspeed, opened_engine
 from nasviz.training.loop import first_model
 from nasviz.training.plan import TrainingPlan
@@ -122,7 +123,11 @@ def test_recomputing_remembers_less():
     model_sizes = Architecture(3, 20, 5, vocab_size=31, context_length=13, d_ff=28)
     kept = {}
     for recompute in (False, True):
-        job = type("OneJob", (), {"architecture": model_sizes, "plan": PLAN})
+        job = type(
+            "OneJob",
+            (),
+            {"architecture": model_sizes, "policy": InferencePolicy(), "plan": PLAN},
+        )
         model = first_model(job)
         model.recompute_activations = recompute
         sizes: list[int] = []
