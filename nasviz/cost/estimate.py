@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nasviz.cost.chunks import CHUNK, in_chunks
-from nasviz.cost.dynamic.measured import NOTHING, Measured
+from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.dynamic.options import running_of
 from nasviz.cost.dynamic.running import Running
 from nasviz.cost.energy import Energy, predict_energy
@@ -87,7 +87,7 @@ class Cost:
     candidates: Candidates
     workload: Workload
     hardware: Hardware
-    measured: Measured = NOTHING
+    observed: Observed = NOTHING
 
     @cached_property
     def parameters(self) -> Parameters:
@@ -126,7 +126,7 @@ class Cost:
 
     @cached_property
     def _single(self) -> Reckoning:
-        running = running_of(self.candidates, sizes_of(self.candidates), self.measured)
+        running = running_of(self.candidates, sizes_of(self.candidates), self.observed)
         return Reckoning(running, self.workload, self.hardware)
 
     def _group(self, of: Callable[[Reckoning], Group], dtype: Any = np.float64) -> Group:
@@ -136,7 +136,7 @@ class Cost:
 
         def part(start: int, stop: int) -> Group:
             sizes = table_chunk(table, start, stop)
-            running = running_of(table, sizes, self.measured, (start, stop))
+            running = running_of(table, sizes, self.observed, (start, stop))
             return of(Reckoning(running, self.workload, self.hardware))
 
         return _gathered(part, len(table), dtype)
@@ -169,13 +169,13 @@ def estimate(
     candidates: Candidates,
     workload: Workload | None = None,
     hardware: Hardware | None = None,
-    measured: Measured = NOTHING,
+    observed: Observed = NOTHING,
 ) -> Cost:
     """Return the cost of one candidate or of a table, for a workload on a device.
 
     `hardware` defaults to this machine where it was calibrated, else to an ordinary laptop's CPU.
     A prompt longer than a candidate's context is cut to it. Under a dynamic policy the cost is the
-    expected one: weighted by what was `measured` on held-out text, or by each option's prior.
+    expected one: weighted by what was `observed` on held-out text, or by each option's prior.
     Raises `InputError` for anything that is not a candidate, a workload or a device.
 
     >>> from nasviz.space.architecture import Architecture
@@ -192,7 +192,7 @@ def estimate(
         raise InputError(f"the hardware is {hardware!r}; use Hardware.named(…)")
     if not isinstance(candidates, CandidateTable):
         architecture_of(candidates)
-    return Cost(candidates, workload, hardware, measured)
+    return Cost(candidates, workload, hardware, observed)
 
 
 def _gathered(part: Callable[[int, int], Group], length: int, dtype: Any) -> Group:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nasviz.cost.dynamic.running import static
 from nasviz.cost.flops import decode_keys, prompt_tokens
 from nasviz.cost.grid import Curve, Grid, added
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.dynamic.running import static
 from nasviz.cost.latency import predict_latency
 from nasviz.cost.measured import OVERHEADS, STREAMS, Factors, Measured, MeasuredRates
 from nasviz.cost.sizes import sizes_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nasviz.cost.dynamic.measured import Measured
+from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.dynamic.running import Running
 from nasviz.cost.dynamic.settings import Settings
 from nasviz.cost.sizes import Amount, choose, flag
@@ -16,7 +16,7 @@ from nasviz.space.options.early_exit import EarlyExit
 _READS_LOGITS = ("max_probability", "margin", "entropy", "patience")
 
 
-def run(settings: Settings, running: Running, measured: Measured) -> Running:
+def run(settings: Settings, running: Running, observed: Observed) -> Running:
     """Return `running` with generated tokens leaving early.
 
     A token that leaves after l layers was looked at by every exit up to there; where the criterion
@@ -27,7 +27,7 @@ def run(settings: Settings, running: Running, measured: Measured) -> Running:
     upper bound: the last ones of a text may never be needed), and what is saved is reading the
     weights of a layer for each token anew.
     """
-    layers, looks = depth_and_looks(settings, running.sizes.n_layers, measured)
+    layers, looks = depth_and_looks(settings, running.sizes.n_layers, observed)
     n_layers, d_model = running.sizes.n_layers, running.sizes.d_model
     on = settings.on
     reads_logits = settings.chosen("criterion", *_READS_LOGITS)
@@ -72,7 +72,7 @@ def exit_count(settings: Settings, n_layers: Amount) -> Amount:
 
 
 def depth_and_looks(
-    settings: Settings, n_layers: Amount, measured: Measured
+    settings: Settings, n_layers: Amount, observed: Observed
 ) -> tuple[Amount, dict[str, Amount]]:
     """Return the mean layers a token goes through, and how many exits look at it.
 
@@ -82,8 +82,8 @@ def depth_and_looks(
     (everybody leaves at threshold 0, nobody at 1), not a result.
     """
     exits = exit_count(settings, n_layers)
-    if measured.exit_shares is not None:
-        return _measured_depth(settings, n_layers, measured.exit_shares)
+    if observed.exit_shares is not None:
+        return _measured_depth(settings, n_layers, observed.exit_shares)
     listed = settings.listed("layers")
     if listed:
         stay = np.cumprod([1.0, *_stay(settings, len(listed))])

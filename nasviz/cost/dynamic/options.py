@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from nasviz.cost.dynamic import early_exit
-from nasviz.cost.dynamic.measured import NOTHING, Measured
+from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.dynamic.running import Running, static
 from nasviz.cost.dynamic.settings import OneSettings, Settings, TableSettings
 from nasviz.cost.sizes import Candidates, Sizes
@@ -18,7 +18,7 @@ from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.table import CandidateTable
 
-Run = Callable[[Settings, Running, Measured], Running]
+Run = Callable[[Settings, Running, Observed], Running]
 
 RUNS: Mapping[type[Option], Run] = MappingProxyType({EarlyExit: early_exit.run})
 
@@ -26,7 +26,7 @@ RUNS: Mapping[type[Option], Run] = MappingProxyType({EarlyExit: early_exit.run})
 def running_of(
     candidates: Candidates,
     sizes: Sizes,
-    measured: Measured = NOTHING,
+    observed: Observed = NOTHING,
     rows: tuple[int, int] | None = None,
 ) -> Running:
     """Return what candidates of these `sizes` compute; `rows` are those of a table's piece.
@@ -40,8 +40,8 @@ def running_of(
             if kind.NAME in candidates.columns:
                 settings = TableSettings(kind, candidates, start, stop)
                 if np.any(settings.on):
-                    running = RUNS[kind](settings, running, measured)
+                    running = RUNS[kind](settings, running, observed)
     elif isinstance(candidates, Candidate):
         for option in candidates.inference.options:
-            running = RUNS[type(option)](OneSettings(option), running, measured)
+            running = RUNS[type(option)](OneSettings(option), running, observed)
     return running

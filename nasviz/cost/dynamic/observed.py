@@ -1,4 +1,4 @@
-"""`Measured`: what running a policy on held-out text showed, which an expected cost is weighted by.
+"""`Observed`: what running a policy on held-out text showed, which an expected cost is weighted by.
 
 Without it a cost rests on the priors that each option states.
 """
@@ -13,7 +13,7 @@ from nasviz.errors import InputError
 
 
 @dataclass(frozen=True)
-class Measured:
+class Observed:
     """Shares and rates seen on held-out text, each None where it wasn't measured.
 
     exit_shares: the share of tokens that left at each exit, the last one at the whole model.
@@ -32,10 +32,10 @@ class Measured:
         return {} if self.exit_shares is None else {"exit_shares": list(self.exit_shares)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Measured:
+    def from_json(cls, data: Mapping[str, Any]) -> Observed:
         """Return what `to_json` wrote."""
         shares = data.get("exit_shares")
         return cls(None if shares is None else tuple(shares))
 
 
-NOTHING = Measured()
+NOTHING = Observed()
