@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasviz.cost.dynamic.early_exit import depth_and_looks
-from nasviz.cost.dynamic.measured import NOTHING
+from nasviz.cost.dynamic.observed import NOTHING
 from nasviz.cost.dynamic.settings import OneSettings
 from nasviz.errors import InputError
 from nasviz.quality.exit_prior import prior_exit_shares
