@@ -6,14 +6,17 @@ import argparse
 import codecs
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable
 
+from nasviz.commands.policy_flags import add_policy_arguments, policy_of
 from nasviz.commands.trained import add_trial_arguments, trained_folder, trained_model
 from nasviz.errors import InputError
 
 HELP = """Write text with a trained trial, token by token.
 
-The same seed gives the same text. Temperature 0 always takes the likeliest token."""
+The same seed gives the same text. Temperature 0 always takes the likeliest token. The policy's
+flags change how the model runs; layers a token and tokens a second are said at the end."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest tokens")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     parser.add_argument("--json", action="store_true", help="one JSON object when all is written")
+    add_policy_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.model.generate import generate
 
     model, tokenizer = trained_model(folder)
+    policy = policy_of(arguments, model.built_for)
     prompt = tokenizer.encode(arguments.prompt)
     pieces = _TextPieces(tokenizer.decode_bytes)
     beginning = [arguments.prompt]  # shown with the first token: wrong settings print nothing
@@ -44,15 +49,19 @@ def run(arguments: argparse.Namespace) -> int:
         shown = beginning.pop() if beginning else ""
         print(shown + pieces.add(token), end="", flush=True)
 
+    began = time.perf_counter()
     written = generate(
         model,
         prompt,
         arguments.tokens,
+        policy=policy,
         temperature=arguments.temperature,
         top_k=arguments.top_k,
         seed=arguments.seed,
         on_token=None if arguments.json else show,
     )
+    seconds = time.perf_counter() - began
+    rate = len(written.tokens) / seconds
     if arguments.json:
         found = {
             "prompt": arguments.prompt,
@@ -61,10 +70,20 @@ def run(arguments: argparse.Namespace) -> int:
             "prompt_cut": written.prompt_cut,
             "rereads": written.rereads,
             "seed": arguments.seed,
+            "inference": policy.to_json(),
+            "depths": list(written.depths),
+            "average_layers": written.average_layers,
+            "tokens_per_s": rate,
         }
         print(json.dumps(found))
     else:
         print(pieces.rest())
+        n_layers = model.architecture.n_layers
+        print(
+            f"nasviz: {written.average_layers:.2f} of {n_layers} layers a token, "
+            f"{rate:,.0f} tokens/s, prompt included",
+            file=sys.stderr,
+        )
     context = model.architecture.context_length
     if written.prompt_cut:
         print(

@@ -1,7 +1,6 @@
 """Checkpoints on disk: `weights.safetensors` beside `architecture.json`, never a pickle.
 
-A model that learned something for its inference policy (exits of its own, gates) has that policy in
-`inference.json` too.
+A model that was trained for an inference policy has that policy in `inference.json` too.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
             save_file(weights, path, metadata={"architecture": digest})
         with whole_file(folder / ARCHITECTURE) as path:
             path.write_text(json.dumps(model.architecture.to_json(), indent=1), encoding="utf-8")
-        if model.additions:
+        if model.built_for:
             with whole_file(folder / INFERENCE) as path:
                 path.write_text(json.dumps(model.built_for.to_json(), indent=1), encoding="utf-8")
         else:
@@ -62,7 +61,7 @@ def load_architecture(directory: str | Path) -> Architecture:
 
 
 def load_policy(directory: str | Path) -> InferencePolicy:
-    """Return the policy that the checkpoint's model learned something for; neutral by itself.
+    """Return the policy that the checkpoint's model was trained for; without a file, none.
 
     Raises `InputError` where the file is broken.
     """

@@ -1,4 +1,4 @@
-"""Text from a model, one token at a time, with its keys and values cached."""
+"""Text from a model under a policy, one token at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from nasviz.errors import InputError, RunError
-from nasviz.model.cache import KVCache
+from nasviz.model.dynamic.runner import Runner
 from nasviz.model.transformer import Transformer
+from nasviz.space.inference import InferencePolicy
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,19 @@ class Generation:
     """What came of a prompt: the new `tokens`, and where the context was too short.
 
     `prompt_cut` tokens at the left of the prompt did not fit and were not read. `rereads` counts
-    how often the context filled up on the way and its latest half was read anew.
+    how often the context filled up on the way and its latest half was read anew. `depths` says
+    after how many layers each new token was decided; those decided by reading a prompt took all.
     """
 
     tokens: tuple[int, ...]
     prompt_cut: int = 0
     rereads: int = 0
+    depths: tuple[int, ...] = ()
+
+    @property
+    def average_layers(self) -> float:
+        """Layers that a new token was decided after, on average; 0 where there is none."""
+        return sum(self.depths) / len(self.depths) if self.depths else 0.0
 
 
 @torch.inference_mode()
@@ -32,6 +40,7 @@ def generate(
     tokens: Sequence[int],
     n_tokens: int,
     *,
+    policy: InferencePolicy | None = None,
     temperature: float = 0.0,
     top_k: int | None = None,
     seed: int = 0,
@@ -40,27 +49,33 @@ def generate(
 ) -> Generation:
     """Return `n_tokens` tokens that follow `tokens`; `on_token` hears of each as it comes.
 
+    The model runs under `policy`; None is the static model.
+
     Temperature 0 takes the likeliest token; otherwise tokens are drawn from `seed` alone, with
     logits divided by `temperature`, among the `top_k` likeliest (None: all).
 
     A prompt longer than the context is cut from the left. When the context is full, the model
     goes on from its latest half, read anew: positions beyond the context are never invented, and
-    every token is predicted from at least half a context. `cached=False` computes the same without
-    a cache, for comparison.
+    every token is predicted from at least half a context. `cached=False` computes what the static
+    model does without a cache, for comparison.
 
-    Raises `InputError` for an empty prompt, tokens outside the vocabulary and wrong settings, and
-    `RunError` where the model's logits are not numbers.
+    Raises `InputError` for an empty prompt, tokens outside the vocabulary, a policy that doesn't
+    fit and other wrong settings, and `RunError` where the model's logits are not numbers.
     """
     architecture = model.architecture
     _check(tokens, architecture.vocab_size, n_tokens, temperature, top_k)
     context = architecture.context_length
+    if not cached and policy:
+        raise InputError("without a cache only the static model runs; leave out the policy")
     device = model.token_embedding.weight.device
     generator = torch.Generator().manual_seed(seed)
     read = list(tokens[-context:])
     room = min(context, len(read) + n_tokens)
-    cache = _new_cache(model, room) if cached else None
+    runner = Runner(model, policy or InferencePolicy())
+    reading = runner.new_reading(room)
     made: list[int] = []
-    rereads, fresh = 0, read  # `fresh`: the tokens that the cache does not hold yet
+    depths: list[int] = []
+    rereads, fresh = 0, read  # `fresh`: the tokens that were not read yet
     was_training = model.training
     model.eval()
     try:
@@ -69,10 +84,16 @@ def generate(
                 read = read[-max(1, context // 2) :]
                 rereads += 1
                 fresh = read
-                if cache is not None:
-                    cache.clear()
-            shown = fresh if cache is not None else read
-            logits = model.prefill(torch.tensor([shown], device=device), cache)[0]  # (V,)
+                reading.clear()
+            if not cached:
+                logits = model.prefill(torch.tensor([read], device=device))[0]  # (V,)
+                depths.append(architecture.n_layers)
+            elif made and fresh is not read:
+                logits = runner.step(torch.tensor(fresh, device=device), reading)[0]
+                depths.append(int(reading.depths[-1]))
+            else:
+                logits = runner.read(torch.tensor([fresh], device=device), reading)[0]
+                depths.append(architecture.n_layers)
             token = choose(logits, temperature, top_k, generator)
             made.append(token)
             read.append(token)
@@ -81,7 +102,8 @@ def generate(
                 on_token(token)
     finally:
         model.train(was_training)
-    return Generation(tuple(made), len(tokens) - min(len(tokens), context), rereads)
+    cut = len(tokens) - min(len(tokens), context)
+    return Generation(tuple(made), cut, rereads, tuple(depths))
 
 
 def choose(
@@ -99,11 +121,6 @@ def choose(
         drawn = torch.multinomial(likeliest.softmax(dim=-1), 1, generator=generator)
         return int(tokens[drawn])
     return int(torch.multinomial(scaled.softmax(dim=-1), 1, generator=generator))
-
-
-def _new_cache(model: Transformer, room: int) -> KVCache:
-    weight = model.token_embedding.weight
-    return KVCache(model.architecture, room, dtype=weight.dtype, device=weight.device)
 
 
 def _check(
