@@ -69,6 +69,10 @@ class Option:
                 said += [f"{self.NAME}.{name}={getattr(self, name)}" for name in rule.settings]
                 raise InputError(f"{', '.join(said)}: {rule.reason}")
 
+    def running(self, architecture: Any) -> Any:
+        """Return the sizes that are computed with; by default all of `architecture`."""
+        return architecture
+
     def to_json(self) -> dict[str, Any]:
         """Return every setting by name."""
         found = {field.name: getattr(self, field.name) for field in self.FIELDS}
