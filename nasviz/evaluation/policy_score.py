@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,17 @@ import numpy as np
 import torch
 
 from nasviz.corpus.tokenized import TokenizedCorpus
-from nasviz.errors import RunError
-from nasviz.evaluation.scoring import STRIDE, batches, evaluating, first_words, windows
+from nasviz.evaluation.scoring import (
+    STRIDE,
+    Score,
+    batches,
+    evaluating,
+    first_words,
+    score_of,
+    windows,
+)
 from nasviz.model.dynamic.runner import Runner
 from nasviz.model.transformer import Transformer
-from nasviz.quality.bits import bits_per_byte
 from nasviz.space.inference import InferencePolicy
 
 # Tokens of one batch of windows. Larger than for a plain pass: where decisions depend on each
@@ -31,13 +36,7 @@ class PolicyScore:
     many. `stepped` says that every token was really stepped to, none of them judged in parallel.
     """
 
-    part: str
-    bits_per_byte: float
-    accuracy: float
-    nats: float
-    tokens: int
-    bytes: int
-    stride: int
+    score: Score
     depth_shares: dict[int, float]
     stepped: bool
 
@@ -47,16 +46,10 @@ class PolicyScore:
         return sum(depth * share for depth, share in self.depth_shares.items())
 
     def to_json(self) -> dict[str, Any]:
-        """Return every field by name, and the average depth."""
+        """Return the score's fields, and how deep tokens went."""
         shares = {str(depth): share for depth, share in sorted(self.depth_shares.items())}
         return {
-            "part": self.part,
-            "bits_per_byte": self.bits_per_byte,
-            "accuracy": self.accuracy,
-            "nats": self.nats,
-            "tokens": self.tokens,
-            "bytes": self.bytes,
-            "stride": self.stride,
+            **self.score.to_json(),
             "average_layers": self.average_layers,
             "depth_shares": shares,
             "stepped": self.stepped,
@@ -87,15 +80,16 @@ def score_policy(
     context = model.architecture.context_length
     device = model.token_embedding.weight.device
     runs = list(windows(len(tokens), context, stride))
-    nats, right, done = 0.0, 0, 0
+    nats, right, done, was_stepped = 0.0, 0, 0, stepped
     counts = np.zeros(model.architecture.n_layers + 1, dtype=np.int64)
     with torch.inference_mode(), evaluating(model):
         for batch in batches(iter(runs), batch_tokens):
             scored = batch[0].scored
             rows = np.stack([tokens[each.start : each.stop + 1] for each in batch])
             ids = torch.from_numpy(rows.astype(np.int64)).to(device)
-            read = runner.stepped if stepped else runner.logits
-            logits, depths = read(ids[:, :-1])
+            at_once = None if stepped else runner.at_once(ids[:, :-1])
+            was_stepped = at_once is None
+            logits, depths = at_once or runner.stepped(ids[:, :-1])
             exact, targets = logits[:, -scored:].float(), ids[:, -scored:]
             chosen = exact.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
             losses = torch.logsumexp(exact, dim=-1).double() - chosen.double()
@@ -105,20 +99,7 @@ def score_policy(
             counts += np.bincount(flat, minlength=len(counts))
             done += len(batch)
             report(done / len(runs))
-    if not math.isfinite(nats):
-        raise RunError("the model's logits are not finite: it has diverged and can't be scored")
-    n_tokens = len(tokens) - 1
     n_bytes = int(tokenized.token_bytes[tokens[1:]].sum())
-    return PolicyScore(
-        part=part,
-        bits_per_byte=float(bits_per_byte(nats, n_bytes)),
-        accuracy=right / n_tokens,
-        nats=nats,
-        tokens=n_tokens,
-        bytes=n_bytes,
-        stride=min(stride, context),
-        depth_shares={
-            depth: float(count / n_tokens) for depth, count in enumerate(counts) if count
-        },
-        stepped=stepped,
-    )
+    total = score_of(part, nats, right, len(tokens) - 1, n_bytes, context, stride)
+    shares = {depth: float(count / counts.sum()) for depth, count in enumerate(counts) if count}
+    return PolicyScore(total, shares, was_stepped)

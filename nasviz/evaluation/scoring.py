@@ -104,9 +104,20 @@ def score(
     nats, right = score_tokens(
         model, tokens, context=length, stride=stride, batch_tokens=batch_tokens, device=device
     )
-    n_tokens = len(tokens) - 1
     n_bytes = int(tokenized.token_bytes[tokens[1:]].sum())
-    effective = min(stride, length)
+    return score_of(part, nats, right, len(tokens) - 1, n_bytes, length, stride)
+
+
+def score_of(
+    part: str, nats: float, right: int, n_tokens: int, n_bytes: int, context: int, stride: int
+) -> Score:
+    """Return the score of `n_tokens` tokens of `n_bytes` bytes, `right` of them the likeliest.
+
+    Raises `RunError` if the nats are not finite.
+    """
+    if not math.isfinite(nats):
+        raise RunError("the model's logits are not finite: it has diverged and can't be scored")
+    effective = min(stride, context)
     # A model that assigns next to nothing would overflow a float: 700 nats are beyond any use.
     perplexity = math.exp(min(nats / n_tokens, 700.0))
     return Score(
@@ -117,9 +128,9 @@ def score(
         nats=nats,
         tokens=n_tokens,
         bytes=n_bytes,
-        context=length,
+        context=context,
         stride=effective,
-        least_left_context=length - effective + 1,
+        least_left_context=context - effective + 1,
     )
 
 

@@ -62,9 +62,9 @@ def test_the_sweep_is_the_real_generation_path_teacher_forced(
         by_arithmetic = outcome(trace, leave(trace, at))
         policy = InferencePolicy((at,))
         real = score_policy(model, policy, text, stride=16, max_bytes=BYTES, stepped=True)
-        assert real.bits_per_byte == pytest.approx(by_arithmetic.bits_per_byte, abs=1e-5)
+        assert real.score.bits_per_byte == pytest.approx(by_arithmetic.bits_per_byte, abs=1e-5)
         assert real.average_layers == pytest.approx(by_arithmetic.average_layers, abs=1e-9)
-        assert real.accuracy == pytest.approx(by_arithmetic.accuracy, abs=1e-9)
+        assert real.score.accuracy == pytest.approx(by_arithmetic.accuracy, abs=1e-9)
         assert len(real.depth_shares) > 1, "the threshold divides no tokens: nothing was tested"
 
 
@@ -78,7 +78,7 @@ def test_the_last_column_of_a_trace_is_the_static_score(text: TokenizedCorpus) -
     assert never.accuracy == static.accuracy
     assert trace.n_bytes == static.bytes
     neutral = score_policy(model, InferencePolicy(), text, stride=16, max_bytes=BYTES)
-    assert neutral.bits_per_byte == pytest.approx(static.bits_per_byte, abs=1e-6)
+    assert neutral.score.bits_per_byte == pytest.approx(static.bits_per_byte, abs=1e-6)
     assert neutral.depth_shares == {5: 1.0}
 
 
@@ -92,10 +92,10 @@ def test_propagated_states_have_a_quality_of_their_own(text: TokenizedCorpus) ->
     for skipped in ("propagate", "recompute"):
         policy = InferencePolicy((replace(option, skipped_layers=skipped),))
         scores[skipped] = score_policy(model, policy, text, stride=16, max_bytes=BYTES)
-    assert scores["propagate"].bits_per_byte != pytest.approx(
-        scores["recompute"].bits_per_byte, abs=1e-4
+    assert scores["propagate"].score.bits_per_byte != pytest.approx(
+        scores["recompute"].score.bits_per_byte, abs=1e-4
     )
-    assert scores["propagate"].tokens == scores["recompute"].tokens
+    assert scores["propagate"].score.tokens == scores["recompute"].score.tokens
 
 
 def test_a_trace_is_kept_and_read_back(text: TokenizedCorpus, tmp_path: Path) -> None:

@@ -71,14 +71,19 @@ class Runner:
     def logits(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, V) and depths (B, T) of given texts, as if they were generated.
 
-        Every token is handled as a generated one, none as a prompt. Where tokens don't depend on
-        decisions about earlier ones that is one pass, else T steps.
+        Every token is handled as a generated one, none as a prompt.
         """
-        at_once = self.walk.logits(self.model, tokens)
-        return self.stepped(tokens) if at_once is None else at_once
+        return self.at_once(tokens) or self.stepped(tokens)
+
+    def at_once(self, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return what `stepped` does by one pass over the text.
+
+        None where tokens depend on decisions about earlier ones: then only steps tell.
+        """
+        return self.walk.logits(self.model, tokens)
 
     def stepped(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `logits` does, always token by token: what generation really does."""
+        """Return logits and depths token by token: what generation really does."""
         reading = self.new_reading(tokens.shape[1], batch=len(tokens))
         logits = [self.step(column, reading) for column in tokens.unbind(dim=1)]
         return torch.stack(logits, dim=1), torch.stack(reading.depths, dim=1)
