@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nasviz.cost.dynamic.running import Running
-from nasviz.cost.flops import decode_keys, prompt_tokens, reach
+from nasviz.cost.flops import prompt_tokens, reach
 from nasviz.cost.parameters import Parameters
-from nasviz.cost.sizes import Amount, Sizes, larger, smaller
+from nasviz.cost.sizes import Amount, Sizes, at_most, larger, smaller
 from nasviz.cost.training_memory import (
     training_activations,
     training_device_bytes,
@@ -25,7 +25,8 @@ class Memory:
 
     Serving, for the whole batch unless said otherwise:
     weights_bytes: all weights (every expert) in the workload's precision.
-    kv_cache_bytes_per_token: keys and values of one token of one sequence, all layers.
+    kv_cache_bytes_per_token: keys and values of one token of one sequence, all layers (where
+        they are not stored alike, the mean over those that are kept, rounded up).
     kv_cache_bytes: the cache after the last generated token (a sliding window keeps its width).
     kv_read_bytes: keys and values read in one decode step, at the workload's `decode_position`.
     activations_bytes: the most that is alive at once while the prompt is read.
@@ -55,15 +56,18 @@ def count_memory(running: Running, parameters: Parameters, workload: Workload) -
     sizes = running.sizes
     each = ACTIVATION_BYTES[workload.precision]
     weights = stored_weights(running, parameters, workload)
-    kept = smaller(workload.tokens_per_request, reach(running))
-    cache = workload.batch * kept_bytes(running, kept, each)
-    read = workload.batch * kept_bytes(running, decode_keys(running, workload), each)
+    last = smaller(workload.tokens_per_request, sizes.context_length)
+    cache = workload.batch * kept_bytes(running, last, each)
+    middle = at_most(workload.decode_position, sizes.context_length)
+    read = workload.batch * kept_bytes(running, middle, each)
     activations = workload.batch * inference_activations(sizes, workload) * each
     state = training_device_bytes(running.stored, parameters, workload)
     forward = training_activations(running.stored, workload)
     return Memory(
         weights_bytes=weights,
-        kv_cache_bytes_per_token=kept_bytes(running, kept, each) / kept
+        kv_cache_bytes_per_token=-(
+            -kept_bytes(running, last, each) // smaller(last, reach(running))
+        )
         if running.layer_cache_bytes
         else kept_bytes(running, 1, each),
         kv_cache_bytes=cache,
@@ -85,12 +89,16 @@ def stored_weights(running: Running, parameters: Parameters, workload: Workload)
     return parameters.total * each
 
 
-def kept_bytes(running: Running, tokens: Amount, number_bytes: int) -> Amount:
-    """Return the bytes of the keys and values of `tokens` kept tokens of one sequence."""
-    sizes = running.sizes
+def kept_bytes(running: Running, read: Amount, number_bytes: int) -> Amount:
+    """Return the bytes that all layers keep of one sequence, `read` tokens of which were read."""
+    return running.sizes.n_layers * layer_bytes(running, read, number_bytes)
+
+
+def layer_bytes(running: Running, read: Amount, number_bytes: int) -> Amount:
+    """Return the bytes that one layer keeps of one sequence, `read` tokens of which were read."""
     if running.layer_cache_bytes is not None:
-        return sizes.n_layers * running.layer_cache_bytes(tokens, number_bytes)
-    return 2 * sizes.n_layers * sizes.kv_width * number_bytes * tokens
+        return running.layer_cache_bytes(read, number_bytes)
+    return 2 * running.sizes.kv_width * number_bytes * smaller(read, reach(running))
 
 
 def inference_activations(sizes: Sizes, workload: Workload) -> Amount:

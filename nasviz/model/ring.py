@@ -19,9 +19,8 @@ class WindowedLayer(LayerCache):
 
     def __init__(self, room: Room, window: int = 0, sinks: int = 0) -> None:
         super().__init__(room)
-        everything = not window or sinks + window >= room.max_tokens
-        self.window = room.max_tokens if everything else window
-        self.sinks = 0 if everything else sinks
+        self.window = window or room.max_tokens
+        self.sinks = min(sinks, room.max_tokens) if window else 0
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Keep new tokens; return what `queries` gather (see `LayerCache`)."""
@@ -56,7 +55,7 @@ class Ring(WindowedLayer):
 
     def __init__(self, room: Room, window: int = 0, sinks: int = 0) -> None:
         super().__init__(room, window, sinks)
-        self.slots = self.sinks + self.window
+        self.slots = min(room.max_tokens, self.sinks + self.window)
         self._keys, self._values = room.empty(self.slots), room.empty(self.slots)
 
     @property

@@ -44,8 +44,10 @@ class Running:
     prompt_layers: layers that a prompt token goes through, the mean over the prompt.
     prompt_pairs: layers' worth of the prompt's (query, key) pairs, the mean over the layers.
     most_keys: the most keys that are kept of a layer, or None where none is let go.
-    layer_cache_bytes: bytes of so many kept tokens of one sequence in one layer, given the bytes of
-        an unquantised number; None is unquantised.
+    sinks: how many of the first keys a window keeps in sight.
+    evicts: 1 where a layer's keys are evicted one by one, else 0.
+    layer_cache_bytes: bytes that one layer keeps of one sequence of which so many tokens were read,
+        given the bytes of an unquantised number; None is all keys in reach, as they are.
     weights_bytes: bytes of all weights where they aren't stored in the workload's precision.
     inner_share: the part of a feed-forward's inner vector that is computed.
     additions: weights of exits, gates and routers.
@@ -59,6 +61,8 @@ class Running:
     prompt_layers: Amount
     prompt_pairs: Amount
     most_keys: Amount | None = None
+    sinks: Amount = 0
+    evicts: Amount = 0
     layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
     weights_bytes: Amount | None = None
     inner_share: Amount = 1

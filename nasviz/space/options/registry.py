@@ -9,9 +9,12 @@ from types import MappingProxyType
 from nasviz.errors import unknown_name
 from nasviz.space.field import Field
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.kv_eviction import KVEviction
+from nasviz.space.options.kv_quantization import KVQuantization
+from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.option import Option
 
-OPTIONS: tuple[type[Option], ...] = (EarlyExit,)
+OPTIONS: tuple[type[Option], ...] = (EarlyExit, KVWindow, KVEviction, KVQuantization)
 
 BY_NAME: Mapping[str, type[Option]] = MappingProxyType({each.NAME: each for each in OPTIONS})
 

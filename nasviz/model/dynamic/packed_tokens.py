@@ -1,0 +1,154 @@
+"""Keys and values in a few bits each: `Grid` says how they share steps, `PackedTokens` holds them.
+
+Uniform quantisation: a code c of b bits stands for middle + (c - (2^b - 1) / 2) · step. Step and
+middle are stored in float16, one each a group; the step is rounded up, so that no number lies
+outside and every one is off by half a step at most. Grids as in Liu et al. 2024 (KIVI,
+arXiv:2402.02750).
+
+Shapes: B sequences, K KV heads, T tokens, D channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
+from torch import Tensor
+
+from nasviz.model.layer_cache import Room
+
+
+def pack(codes: Tensor, bits: int) -> Tensor:
+    """Return codes below 2**bits, (..., n) bytes, packed to (..., ceil(n · bits / 8)).
+
+    Byte j holds the codes j, j + m, j + 2m, … of the m bytes, from its lowest bits up.
+    """
+    per_byte = 8 // bits
+    length = -(-codes.shape[-1] // per_byte)
+    padded = F.pad(codes, (0, per_byte * length - codes.shape[-1]))
+    packed = padded[..., :length].clone()
+    for place in range(1, per_byte):
+        packed |= padded[..., place * length : (place + 1) * length] << (place * bits)
+    return packed
+
+
+def unpack(packed: Tensor, bits: int, n: int) -> Tensor:
+    """Return the `n` codes that `pack` made (..., ceil(n · bits / 8)) of, (..., n)."""
+    if bits == 8:
+        return packed
+    mask = (1 << bits) - 1
+    parts = [(packed >> shift) & mask for shift in range(0, 8, bits)]
+    return torch.cat(parts, dim=-1)[..., :n]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`bits` a number; `group` neighbouring channels of a token share a step and a middle.
+
+    With `along_tokens`, instead, `group` neighbouring tokens of a channel do.
+    """
+
+    bits: int
+    group: int
+    along_tokens: bool
+
+    def quantize(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the packed codes, steps and middles of `x` (B, K, T, D).
+
+        Codes are (B, K, T, bytes); steps and middles (B, K, T, groups), or (B, K, T / group, D)
+        along tokens, where T is a multiple of `group`.
+        """
+        x = x.float()
+        low, high = self._bounds(x)
+        middles = ((low + high) / 2).half()
+        reach = torch.maximum(high - middles, middles - low)
+        top = (1 << self.bits) - 1
+        # Rounded up: a float16 is off by 2^-11 of itself at most, or by 2^-25.
+        steps = (reach * (2 / top) * (1 + 2**-10) + 2**-24).half()
+        scaled = (x - self._spread(middles, x.shape)) / self._spread(steps, x.shape)
+        codes = (scaled + top / 2).round().clamp(0, top).to(torch.uint8)
+        return pack(codes, self.bits), steps, middles
+
+    def dequantize(self, packed: Tensor, steps: Tensor, middles: Tensor, channels: int) -> Tensor:
+        """Return the numbers (B, K, T, channels), in float32, that `quantize` made these of."""
+        codes = unpack(packed, self.bits, channels)
+        shape = codes.shape
+        full_steps = steps.float()
+        lowest = middles.float() - full_steps * (((1 << self.bits) - 1) / 2)
+        return torch.addcmul(
+            self._spread(lowest, shape), codes.float(), self._spread(full_steps, shape)
+        )
+
+    def rows(self, tokens: int) -> int:
+        """Return how many rows of steps so many tokens have."""
+        return tokens // self.group if self.along_tokens else tokens
+
+    def columns(self, channels: int) -> int:
+        """Return how many steps are in a row."""
+        return channels if self.along_tokens else -(-channels // self.group)
+
+    def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.along_tokens:
+            groups = (x.shape[2] // self.group, self.group, x.shape[3])
+            grouped = x.reshape(*x.shape[:2], *groups)  # (B, K, T / group, group, D)
+            return grouped.amin(dim=3), grouped.amax(dim=3)
+        missing = self.columns(x.shape[-1]) * self.group - x.shape[-1]
+        if missing:  # the last group is a shorter one
+            x = torch.cat((x, x[..., -1:].expand(*x.shape[:-1], missing)), dim=-1)
+        grouped = x.reshape(*x.shape[:3], -1, self.group)  # (B, K, T, groups, group)
+        return grouped.amin(dim=4), grouped.amax(dim=4)
+
+    def _spread(self, shared: Tensor, shape: torch.Size) -> Tensor:
+        """Return what a group shares at each of its numbers, (B, K, T, D)."""
+        if self.along_tokens:
+            return shared.repeat_interleave(self.group, dim=2)
+        if shared.shape[-1] == 1:
+            return shared.expand(shape)
+        return shared.repeat_interleave(self.group, dim=3)[..., : shape[-1]]
+
+
+class PackedTokens:
+    """Room for the quantised keys, or the values, of so many `tokens` in one layer."""
+
+    def __init__(self, grid: Grid, room: Room, tokens: int) -> None:
+        self.grid = grid
+        self.room = room
+        ahead = (room.batch, room.n_kv_heads)
+        width = -(-room.head_dim * grid.bits // 8)
+        rows = (*ahead, grid.rows(tokens), grid.columns(room.head_dim))
+        self._codes = torch.empty((*ahead, tokens, width), dtype=torch.uint8, device=room.device)
+        self._steps = torch.empty(rows, dtype=torch.float16, device=room.device)
+        self._middles = torch.empty_like(self._steps)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are allocated."""
+        return self._codes.nbytes + self._steps.nbytes + self._middles.nbytes
+
+    def filled_bytes(self, tokens: int) -> int:
+        """Bytes that so many of the tokens take."""
+        codes, steps, middles = self._part(0, tokens)
+        return codes.nbytes + steps.nbytes + middles.nbytes
+
+    def put(self, start: int, x: Tensor) -> None:
+        """Store tokens `x` (B, K, T, D) from `start` on; whole groups, where tokens share steps."""
+        parts = self._part(start, start + x.shape[2])
+        for room, new in zip(parts, self.grid.quantize(x), strict=True):
+            room.copy_(new)
+
+    def replace(self, places: Tensor, x: Tensor) -> None:
+        """Store one token `x` (B, K, 1, D) at each head's own place, `places` (B, K)."""
+        index = places[:, :, None, None]
+        rooms = (self._codes, self._steps, self._middles)
+        for room, new in zip(rooms, self.grid.quantize(x), strict=True):
+            room.scatter_(2, index.expand_as(new), new)
+
+    def read(self, start: int, stop: int) -> Tensor:
+        """Return the tokens from `start` to `stop` (exclusive), (B, K, T, D)."""
+        numbers = self.grid.dequantize(*self._part(start, stop), self.room.head_dim)
+        return numbers.to(self.room.dtype)
+
+    def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
+        rows = slice(self.grid.rows(start), self.grid.rows(stop))
+        return self._codes[:, :, start:stop], self._steps[:, :, rows], self._middles[:, :, rows]
