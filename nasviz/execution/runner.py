@@ -15,16 +15,20 @@ import torch
 
 from nasviz.corpus.corpus import Corpus, corpus_names, open_corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
 from nasviz.evaluation.latency import measure
+from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.scoring import Score, score
+from nasviz.execution.dynamic_results import dynamic_results
 from nasviz.execution.memory import check_memory
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
 from nasviz.execution.samples import write_samples
 from nasviz.model.transformer import Transformer
+from nasviz.space.candidate import Candidate
 from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
@@ -97,7 +101,7 @@ def _train(
     tokenized = tokenize(corpus, architecture.vocab_size)
     plan = TrainingPlan.from_json(dict(trial.plan))
     check_memory(trial.candidate, plan, tokenized.bytes_per_token())
-    finish = _Finish(tokenized, directory)
+    finish = _Finish(trial.candidate, tokenized, directory)
     outcome = train_candidate(
         trial.candidate,
         plan,
@@ -129,15 +133,18 @@ def _stored(store: Callable[[], None], stopping: Callable[[], bool]) -> None:
 class _Finish:
     """What is done with the trained model, the `score` of `train_candidate`.
 
-    Scores the search part, which strategies see, and the test part, which is reported; keeps the
-    tokenizer beside the weights, and some generated text.
+    Scores the search part, which strategies see, and the test part, which is reported, under the
+    candidate's policy where it has one; keeps the tokenizer beside the weights, and some generated
+    text.
     """
 
-    def __init__(self, tokenized: TokenizedCorpus, directory: Path) -> None:
+    def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
+        self.candidate = candidate
         self.tokenized = tokenized
         self.directory = directory
         self.search: Score | None = None
         self.samples: list[dict[str, str]] = []
+        self.dynamic: dict[str, Any] = {}
 
     def __call__(self, model: Any) -> Score:
         self.tokenized.tokenizer.save(self.directory)
@@ -145,7 +152,19 @@ class _Finish:
         test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
         if isinstance(model, Transformer):
             self.samples = write_samples(model, self.tokenized)
+            if self.candidate.inference:
+                return self._under_policy(model, test)
         return test
+
+    def _under_policy(self, model: Transformer, static: Score) -> Score:
+        """Return the test part's score under the policy, and keep what else is measured of it."""
+        policy, text = self.candidate.inference, self.tokenized
+        self.search = score_policy(model, policy, text, "search", max_bytes=SEARCH_BYTES).score
+        test = score_policy(model, policy, text, "test", max_bytes=TEST_BYTES)
+        self.dynamic = dynamic_results(
+            model, self.candidate, text, self.directory, test, static.bits_per_byte
+        )
+        return test.score
 
 
 def _result(
@@ -155,7 +174,8 @@ def _result(
     test, search = outcome.score, finish.search
     assert isinstance(test, Score)
     assert search is not None
-    cost = estimate(trial.candidate)
+    observed = Observed.from_json(finish.dynamic.get("observed", {}))
+    cost = estimate(trial.candidate, observed=observed)
     return {
         "bits_per_byte": test.bits_per_byte,
         "perplexity": test.perplexity,
@@ -182,6 +202,7 @@ def _result(
         "device": outcome.device,
         "threads": outcome.threads,
         "samples": finish.samples,
+        **finish.dynamic,
     }
 
 

@@ -15,7 +15,8 @@ N_SAMPLES = 2
 def write_samples(model: Transformer, tokenized: TokenizedCorpus) -> list[dict[str, str]]:
     """Return `N_SAMPLES` of `{"prompt": …, "text": …}`.
 
-    Prompts are spread over the test part, so that the model has not seen them.
+    Prompts are spread over the test part, so that the model has not seen them. It runs under the
+    policy that it was trained for.
     """
     text = tokenized.corpus.part("test")
     samples = []
@@ -23,6 +24,13 @@ def write_samples(model: Transformer, tokenized: TokenizedCorpus) -> list[dict[s
         start = len(text) * index // N_SAMPLES
         prompt = text[start : start + PROMPT_BYTES].decode("utf-8", errors="ignore")
         tokens = tokenized.tokenizer.encode(prompt)
-        written = generate(model, tokens, N_TOKENS, temperature=TEMPERATURE, seed=index)
+        written = generate(
+            model,
+            tokens,
+            N_TOKENS,
+            policy=model.built_for,
+            temperature=TEMPERATURE,
+            seed=index,
+        )
         samples.append({"prompt": prompt, "text": tokenized.tokenizer.decode(written.tokens)})
     return samples

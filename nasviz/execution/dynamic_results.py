@@ -1,0 +1,103 @@
+"""What is measured of a trained candidate under its inference policy, beside the static model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nasviz.corpus.tokenized import TokenizedCorpus
+from nasviz.cost.dynamic.observed import Observed
+from nasviz.cost.estimate import estimate
+from nasviz.evaluation.exit_trace import trace_exits
+from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
+from nasviz.evaluation.policy_score import PolicyScore
+from nasviz.execution.results import plain
+from nasviz.model.transformer import Transformer
+from nasviz.quality.exit_sweep import sweep
+from nasviz.quality.exit_trace import ExitTrace
+from nasviz.quality.exit_trace_file import save_exit_trace
+from nasviz.space.candidate import Candidate
+from nasviz.space.options.early_exit import EarlyExit
+
+# Files beside the trial's weights, by the part of the corpus that was traced.
+TRACES = {"calibration": "exit_trace_calibration.npz", "test": "exit_trace_test.npz"}
+
+TRACE_BYTES = 1 << 16
+# What is timed: the first part of the test text, one sequence, half of a context as the prompt.
+LATENCY_ROUNDS = 3
+
+
+def dynamic_results(
+    model: Transformer,
+    candidate: Candidate,
+    tokenized: TokenizedCorpus,
+    directory: Path,
+    dynamic: PolicyScore,
+    static_bits_per_byte: float,
+) -> dict[str, Any]:
+    """Return what is stored of a candidate with a policy, as plain JSON values.
+
+    `dynamic` is its score on the test part under the policy. Exit traces of the calibration and the
+    test part go into `directory`.
+    """
+    observed = observe(candidate, dynamic)
+    expected = estimate(candidate, observed=observed)
+    static = estimate(candidate.architecture)
+    found: dict[str, Any] = {
+        "static_bits_per_byte": static_bits_per_byte,
+        "policy_score": dynamic.to_json(),
+        "observed": observed.to_json(),
+        "expected_flops_per_token": plain(expected.flops.decode_per_token),
+        "static_flops_per_token": plain(static.flops.decode_per_token),
+        "static_time_per_output_token_s": plain(static.latency.time_per_output_token_s),
+    }
+    option = candidate.inference.get(EarlyExit)
+    if option is not None:
+        traces = {
+            part: trace_exits(model, option, tokenized, part, max_bytes=TRACE_BYTES)
+            for part in TRACES
+        }
+        for part, trace in traces.items():
+            save_exit_trace(trace, directory / TRACES[part])
+        found["exit_sweep"] = sweep_json(traces["test"], option)
+    latency = measure_on_text(model, candidate, tokenized)
+    found["policy_latency"] = latency.to_json()
+    found["measured_time_per_output_token_s"] = latency.token_s
+    return found
+
+
+def observe(candidate: Candidate, dynamic: PolicyScore) -> Observed:
+    """Return what a score under the policy shows of its decisions, as costs read it."""
+    option = candidate.inference.get(EarlyExit)
+    if option is None:
+        return Observed()
+    n_layers = candidate.architecture.n_layers
+    places = (*option.exits(n_layers), n_layers)
+    return Observed(tuple(dynamic.depth_shares.get(place, 0.0) for place in places))
+
+
+def sweep_json(trace: ExitTrace, option: EarlyExit) -> dict[str, Any]:
+    """Return the sweep of the option's criterion over 200 thresholds as plain lists."""
+    curve = sweep(trace, option.criterion, decay=option.decay)
+    return {
+        "criterion": curve.criterion,
+        "decay": curve.decay,
+        "part": trace.part,
+        "layers": list(curve.layers),
+        "thresholds": curve.thresholds.tolist(),
+        "bits_per_byte": curve.bits_per_byte.tolist(),
+        "accuracy": curve.accuracy.tolist(),
+        "average_layers": curve.average_layers.tolist(),
+        "exit_shares": curve.exit_shares.tolist(),
+    }
+
+
+def measure_on_text(
+    model: Transformer, candidate: Candidate, tokenized: TokenizedCorpus
+) -> PolicyLatency:
+    """Return the measured time a token on the beginning of the test text, one sequence."""
+    context = model.architecture.context_length
+    tokens = tokenized.tokens("test")[:context]
+    text = [int(token) for token in tokens]
+    prompt = max(1, len(text) // 2)
+    return measure_policy(model, candidate.inference, [text], prompt, rounds=LATENCY_ROUNDS)
