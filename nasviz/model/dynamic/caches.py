@@ -13,6 +13,13 @@ from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 
+CACHE_OPTIONS = (KVWindow, KVEviction, KVQuantization)
+
+
+def changes_cache(policy: InferencePolicy) -> bool:
+    """Return whether the policy says anything about the cache, neutral or not."""
+    return any(isinstance(each, CACHE_OPTIONS) for each in policy.options)
+
 
 def new_cache(
     policy: InferencePolicy, model: Transformer, max_tokens: int | None = None, batch: int = 1
@@ -20,10 +27,12 @@ def new_cache(
     """Return an empty cache for `batch` sequences of at most `max_tokens` tokens under `policy`.
 
     `max_tokens` None is the model's context. Without an option of the cache, or with neutral ones,
-    it is the static model's own. Raises `InputError` where the policy doesn't fit the model.
+    it is the static model's own. Raises `InputError` where these options don't fit the model.
     """
     architecture = model.architecture
-    policy.check_fits(architecture)
+    for each in policy.options:
+        if isinstance(each, CACHE_OPTIONS):  # others may have made this model from a larger one
+            each.check_fits(architecture)
     weight = model.token_embedding.weight
     window = _window(policy, architecture.sliding_window)
     eviction = policy.get(KVEviction)

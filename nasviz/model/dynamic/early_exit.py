@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from nasviz.model.cache import KVCache
 from nasviz.model.dynamic.additions import exits_of
 from nasviz.model.dynamic.confidence import Watch
 from nasviz.model.dynamic.reading import Reading
@@ -50,7 +51,9 @@ class EarlyExitWalk:
             return self._step_and_wait(model, tokens, reading)
         return self._step_and_propagate(model, tokens, reading)
 
-    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+    def logits(
+        self, model: Transformer, tokens: Tensor, cache: KVCache | None
+    ) -> tuple[Tensor, Tensor] | None:
         """Return logits (B, T, V) and depths (B, T), as if every token had been generated.
 
         None where states are propagated: what a token finds depends on who left before it.
@@ -65,7 +68,7 @@ class EarlyExitWalk:
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         done = 0
         for place, layer in enumerate(self.exits.layers):
-            hidden = model.run_layers(hidden, done, layer)
+            hidden = model.run_layers(hidden, done, layer, cache)
             done = layer
             confidence, said = watch.look(hidden)
             leaves = going & (confidence > self._level(place, positions))
@@ -73,7 +76,7 @@ class EarlyExitWalk:
             logits = torch.where(leaves.unsqueeze(-1), said, logits)
             depths = torch.where(leaves, layer, depths)
             going = going & ~leaves
-        whole = model.head(model.run_layers(hidden, done))
+        whole = model.head(model.run_layers(hidden, done, cache=cache))
         return torch.where(going.unsqueeze(-1), whole, logits), depths
 
     def _step_and_propagate(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:

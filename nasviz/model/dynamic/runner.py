@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nasviz.model.cache import KVCache
+from nasviz.model.dynamic.caches import changes_cache, new_cache
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
 from nasviz.model.dynamic.reading import Reading
 from nasviz.model.dynamic.walk import PlainWalk, Walk
@@ -38,19 +38,13 @@ class Runner:
 
     def new_reading(self, max_tokens: int | None = None, batch: int = 1) -> Reading:
         """Return the state of `batch` sequences of which nothing was read."""
-        if batch > 1 and self.walk.one_by_one:
+        cache = new_cache(self.policy, self.model, max_tokens, batch)
+        # Rows that left go on beside the others, and a cache that learns from queries would see it.
+        apart = cache.reads_queries and not isinstance(self.walk, PlainWalk)
+        if batch > 1 and (self.walk.one_by_one or apart):
             rows = [self.new_reading(max_tokens) for _ in range(batch)]
             return Reading(rows[0].cache, rows=rows)
-        weight = self.model.token_embedding.weight
-        return Reading(
-            KVCache(
-                self.model.architecture,
-                max_tokens,
-                batch=batch,
-                dtype=weight.dtype,
-                device=weight.device,
-            )
-        )
+        return Reading(cache)
 
     def read(self, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after a prompt, or a further part of it: (B, T) → (B, V)."""
@@ -80,7 +74,10 @@ class Runner:
 
         None where tokens depend on decisions about earlier ones: then only steps tell.
         """
-        return self.walk.logits(self.model, tokens)
+        cache = None
+        if changes_cache(self.policy):
+            cache = new_cache(self.policy, self.model, tokens.shape[1], len(tokens))
+        return self.walk.logits(self.model, tokens, cache)
 
     def stepped(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and depths token by token: what generation really does."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nasviz.model.cache import KVCache
 from nasviz.model.dynamic.reading import Reading
 from nasviz.model.transformer import Transformer
 
@@ -24,9 +25,12 @@ class Walk(Protocol):
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more generated token: (B,) → (B, V)."""
 
-    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+    def logits(
+        self, model: Transformer, tokens: Tensor, cache: KVCache | None
+    ) -> tuple[Tensor, Tensor] | None:
         """Return what `step` says after each token, at once, (B, T, V), and the depths, (B, T).
 
+        `cache` is an empty one where it decides what tokens find; else there is none.
         None where each token depends on decisions about those before it: then only steps tell.
         """
 
@@ -46,6 +50,9 @@ class PlainWalk:
         reading.depths.append(torch.full_like(tokens, depth))
         return model.decode(tokens, reading.cache)
 
-    def logits(self, model: Transformer, tokens: Tensor) -> tuple[Tensor, Tensor] | None:
+    def logits(
+        self, model: Transformer, tokens: Tensor, cache: KVCache | None
+    ) -> tuple[Tensor, Tensor] | None:
         """Return logits (B, T, V), and every layer for each token, (B, T)."""
-        return model(tokens), torch.full_like(tokens, model.architecture.n_layers)
+        logits = model.head(model.run_layers(model.embed(tokens), cache=cache))
+        return logits, torch.full_like(tokens, model.architecture.n_layers)
