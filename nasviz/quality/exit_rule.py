@@ -72,10 +72,10 @@ def comparable_confidence(
 
 def reachable(thresholds: ArrayLike) -> NDArray[np.float32]:
     """Return thresholds as they are compared: in float32, as models do, and 1 is above all."""
-    levels = np.asarray(thresholds, np.float32)
+    levels = np.asarray(thresholds, float)
     if not np.all((levels >= 0) & (levels <= 1)):
         raise InputError(f"exit thresholds lie between 0 and 1, not at {thresholds!r}")
-    return np.where(levels == 1, np.float32(np.inf), levels)
+    return np.where(levels == 1, np.inf, levels).astype(np.float32)
 
 
 def first_above(confidence: NDArray[np.float32], thresholds: ArrayLike) -> NDArray[np.intp]:

@@ -1,16 +1,17 @@
 """A threshold for each exit: where the same quality can be had with fewer layers.
 
-What is minimised is nats + price × layers, over thresholds of a grid. At the best of these all
-exits trade quality for depth at the same rate, the price; a higher price makes tokens leave
-earlier, so the price that just keeps to a wanted quality is found by halving. One exit's best
-threshold, given the others', is exact: the sum of what each token gains by leaving there. Exits
-take turns, from the last down, until none changes. That is coordinate descent, so it ends in a
-local optimum; it begins at the best common threshold and never leaves it for a worse one.
+First nats + price × layers is made as low as it gets, over thresholds of a grid: at the lowest all
+exits trade quality for depth at the same rate, the price. A higher price makes tokens leave
+earlier, so the one that just keeps to the wanted quality is found by halving. Then what is left of
+the quality allowed is spent where it saves most layers. Both go exit by exit, each time to the best
+of all its thresholds given the others', until none moves: a local optimum. The common threshold of
+fewest layers is where it begins, and what it ends with is never worse.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,7 @@ Places = NDArray[np.intp]
 
 # Nats a layer is worth: from next to nothing to more than any token costs.
 _PRICES = (1e-6, 1e2)
-_HALVINGS = 18
-_MOST_ROUNDS = 12
+_HALVINGS = 10
 
 
 def per_exit_thresholds(
@@ -34,86 +34,106 @@ def per_exit_thresholds(
 ) -> tuple[float, ...]:
     """Return a threshold an exit, (E,), with few layers at no more than those bits per byte.
 
-    On `trace` they are never worse than the best common threshold; there is no guarantee beyond
-    it, so report another part. Raises `InputError` if no common threshold keeps to the quality.
+    On `trace` they are never worse than the best common threshold of `threshold_grid`. They fit
+    the text they were chosen on and come with no guarantee: report another part. Raises
+    `InputError` if no common threshold keeps to the quality.
     """
     grid = threshold_grid()
     swept = exit_curve(trace, criterion, decay).at(grid)
-    common = swept.cheapest(most_bits_per_byte)
     choice = _Choice.of(trace, comparable_confidence(trace, criterion, decay), grid)
-    best = np.full(trace.n_exits, common)
-    fewest = float(swept.average_layers[common])
+    # Sums are rounded: a little less is allowed than is.
+    most_nats = most_bits_per_byte / float(bits_per_byte(1.0, trace.n_bytes)) * (1 - 1e-12)
+    nats = swept.bits_per_byte / float(bits_per_byte(1.0, trace.n_bytes))
+    layers = swept.average_layers * trace.n_tokens
+    best = found = np.full(trace.n_exits, swept.cheapest(most_bits_per_byte))
     low, high = _PRICES
     for _ in range(_HALVINGS):
         price = (low * high) ** 0.5
-        start = np.argmin(swept.bits_per_byte * choice.bits_worth + price * swept.average_layers)
-        places = choice.improved(np.full(trace.n_exits, start), price)
-        bits, layers = choice.come_to(places)
-        if bits > most_bits_per_byte:
+        common = np.full(trace.n_exits, np.argmin(nats + price * layers))
+        found = choice.settled(choice.cheaper(common, found, price), price)
+        found_nats, found_layers = choice.totals(found)
+        if found_nats > most_nats:
             high = price
             continue
         low = price
-        if layers < fewest:
-            best, fewest = places, layers
-    return tuple(grid[best].tolist())
+        if found_layers < choice.totals(best)[1]:
+            best = found
+    return tuple(grid[choice.filled(best, most_nats)].tolist())
 
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """Nats, (n, E + 1), and to how many of the t grid thresholds each confidence is above, (n, E).
+    """What there is to choose from. A choice is a place on the grid for each exit, (E,).
 
-    A choice of thresholds is their places on the grid, (E,): a token leaves at the first exit where
-    more thresholds are below its confidence than the place says.
+    values: nats and layers of a token that leaves at each exit, (2, E + 1, n).
+    below: how many of the t grid thresholds each confidence is above, (E, n): a token leaves at
+    the first exit where these are more than the place.
     """
 
-    nats: Floats
+    values: Floats
     below: Places
-    layers: Floats
-    n_bytes: int
     n_thresholds: int
 
     @classmethod
     def of(cls, trace: ExitTrace, confidence: NDArray[np.float32], grid: Floats) -> _Choice:
-        return cls(
-            -trace.log_probability.astype(np.float64),
-            np.searchsorted(reachable(grid), confidence, side="left"),
-            np.asarray(trace.layers, float),
-            trace.n_bytes,
-            len(grid),
-        )
+        nats = -trace.log_probability.T.astype(np.float64)
+        layers = np.broadcast_to(np.asarray(trace.layers, float)[:, None], nats.shape)
+        below = np.searchsorted(reachable(grid), confidence.T, side="left")
+        return cls(np.stack([nats, layers]), below, len(grid))
 
-    @property
-    def bits_worth(self) -> float:
-        """Nats a token for a bit per byte."""
-        return float(1 / (bits_per_byte(1.0, self.n_bytes) * len(self.nats)))
+    def totals(self, places: Places) -> Floats:
+        """Return nats and layers of all tokens, (2,)."""
+        total: Floats = self._from(0, places, slice(None)).sum(axis=1)
+        return total
 
-    def come_to(self, places: Places) -> tuple[float, float]:
-        """Return bits per byte and average layers."""
-        goes = np.column_stack([self.below > places, np.ones(len(self.nats), bool)])
-        left = goes.argmax(axis=1)
-        nats = float(self.nats[np.arange(len(left)), left].sum())
-        return float(bits_per_byte(nats, self.n_bytes)), float(self.layers[left].mean())
+    def cheaper(self, one: Places, other: Places, price: float) -> Places:
+        """Return which of two choices has the lower nats + price × layers."""
+        ours, theirs = (float(self.totals(each) @ [1, price]) for each in (one, other))
+        return one if ours <= theirs else other
 
-    def improved(self, places: Places, price: float) -> Places:
-        """Return places from which no exit's threshold alone lowers nats + price × layers."""
-        costs = self.nats + price * self.layers  # (n, E + 1)
-        for _ in range(_MOST_ROUNDS):
-            before, places = places, self._round(places, costs)
-            if np.array_equal(before, places):
-                break
-        return places
+    def changes(self, places: Places, exit_: int) -> Floats:
+        """Return how nats and layers change if one exit moves to each of the places, (2, t)."""
+        passed = self.below[:exit_] <= places[:exit_, None]
+        rows = np.flatnonzero(passed.all(axis=0))
+        gains = self.values[:, exit_, rows] - self._from(exit_ + 1, places, rows)  # (2, m)
+        cells = self.below[exit_, rows]
+        gathered = np.stack([np.bincount(cells, gain, self.n_thresholds + 1) for gain in gains])
+        # At place i all those leave here that have more than i thresholds below them.
+        sums = np.cumsum(gathered[:, :0:-1], axis=1)[:, ::-1]
+        return np.asarray(sums - sums[:, places[exit_], None], dtype=np.float64)
 
-    def _round(self, places: Places, costs: Floats) -> Places:
-        """Return places after each exit, from the last down, took its best threshold."""
-        found = places.copy()
-        beyond = costs[:, -1]  # what a token costs that passes the exit
-        for exit_ in reversed(range(len(places))):
-            comes = (self.below[:, :exit_] <= found[:exit_]).all(axis=1)
-            gain = np.where(comes, costs[:, exit_] - beyond, 0.0)
-            gathered = np.bincount(self.below[:, exit_], gain, self.n_thresholds + 1)
-            # At place i all those leave that have more than i thresholds below them.
-            sums = np.cumsum(gathered[:0:-1])[::-1]
-            # Of equal ones the highest; 1, the last, lets nobody go.
-            found[exit_] = self.n_thresholds - 1 - int(np.argmin(sums[::-1]))
-            beyond = np.where(self.below[:, exit_] > found[exit_], costs[:, exit_], beyond)
+    def _from(self, exit_: int, places: Places, rows: Any) -> Floats:
+        """Return nats and layers of `rows` of tokens that come as far as an exit, (2, m)."""
+        found = self.values[:, -1, rows]
+        for each in reversed(range(exit_, len(places))):
+            goes = self.below[each, rows] > places[each]
+            found = np.where(goes, self.values[:, each, rows], found)
+        return found
+
+    def settled(self, places: Places, price: float) -> Places:
+        """Return places from which no exit alone lowers nats + price × layers."""
+        found, moved = places.copy(), True
+        while moved:
+            moved = False
+            for exit_ in reversed(range(len(found))):
+                nats, layers = self.changes(found, exit_)
+                costs = nats + price * layers
+                best = int(np.argmin(costs))
+                if costs[best] < -1e-9:  # less is rounding
+                    found[exit_], moved = best, True
+        return found
+
+    def filled(self, places: Places, most_nats: float) -> Places:
+        """Return places from which no exit alone saves a layer within `most_nats`."""
+        found, moved = places.copy(), True
+        spare = most_nats - self.totals(found)[0]
+        while moved:
+            moved = False
+            for exit_ in reversed(range(len(found))):
+                nats, layers = self.changes(found, exit_)
+                fitting = np.where(nats <= spare, layers, np.inf)
+                best = int(np.argmin(fitting))
+                if fitting[best] < 0:
+                    found[exit_], moved = best, True
+                    spare -= nats[best]
         return found
