@@ -24,9 +24,9 @@ from nasviz.space.options.early_exit import EarlyExit
 BIASED = "max_probability"
 
 
-def biased_trace(seed: int = 0, **changes: int) -> ExitTrace:
+def biased_trace(seed: int = 0) -> ExitTrace:
     """Return a trace whose first exits are surer of themselves than they should be."""
-    trace = learned_trace(6_007, 5, seed, **changes)
+    trace = learned_trace(6_007, 5, seed)
     sure = trace.score(BIASED)
     inflated = np.where(np.arange(5) < 2, np.sqrt(sure), sure)
     return learned_trace(6_007, 5, seed, confidence={BIASED: inflated})
@@ -47,15 +47,16 @@ def test_they_are_never_worse_than_the_best_common_one(
 
 
 def test_they_see_through_an_exit_that_is_too_sure() -> None:
-    trace = biased_trace()
+    trace = biased_trace(3)
     swept = sweep(trace, BIASED)
-    most = float(swept.bits_per_byte[-1]) * 1.02
+    most = float(swept.bits_per_byte[-1]) * 1.1
     own = per_exit_thresholds(trace, BIASED, most)
     policy = EarlyExit(layers=trace.layers[:-1], criterion=BIASED, thresholds=own)
     found = outcome(trace, leave(trace, policy))
     common = swept.at(swept.cheapest(most))
     assert found.bits_per_byte <= most
-    assert found.average_layers < 0.97 * common.average_layers
+    # Spending what is allowed from the common threshold on, without prices, saves 4%.
+    assert found.average_layers < 0.94 * common.average_layers
     assert min(own[:2]) > max(own[2:])
 
 
