@@ -68,8 +68,8 @@ class ExitTrace:
             scores[criterion] = _fixed(name, score, np.float32, (n_tokens, n_heads - 1))
             _check_range(name, scores[criterion], 0, 1)
         object.__setattr__(self, "confidence", MappingProxyType(scores))
-        # A float32 log-softmax may end a rounding error above 0.
-        _check_range("log_probability", self.log_probability, -np.inf, 1e-5)
+        # Logits of a few hundred make the rounding error of a float32 log-softmax as large as this.
+        _check_range("log_probability", self.log_probability, -np.inf, 1e-3)
         _check_range("token_bytes", self.token_bytes, 1, np.inf)
         _check_range("position", self.position, 0, self.context_length - 1)
 

@@ -65,7 +65,7 @@ def test_a_trace_can_not_be_written_to() -> None:
         ({"layers": (1, 9)}, "log_probability of the exit trace has shape (211, 4) instead of"),
         ({"window": np.zeros(7)}, "window of the exit trace has shape (7,) instead of (211,)"),
         ({"log_probability": np.full((211, 4), np.nan)}, "log_probability of the exit trace holds"),
-        ({"log_probability": np.ones((211, 4))}, "reaches from 1 to 1; its range is -inf to 1e-05"),
+        ({"log_probability": np.ones((211, 4))}, "reaches from 1 to 1; its range is -inf to 0.001"),
         ({"confidence": {"margin": np.full((211, 3), 1.5)}}, "confidence['margin'] of the exit"),
         ({"confidence": {"margn": np.zeros((211, 3))}}, "did you mean 'margin'?"),
         ({"confidence": {"gate": np.zeros((211, 4))}}, "confidence['gate'] of the exit trace has"),
