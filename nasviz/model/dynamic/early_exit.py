@@ -11,6 +11,7 @@ from torch import Tensor
 from nasviz.model.cache import KVCache
 from nasviz.model.dynamic.additions import exits_of
 from nasviz.model.dynamic.confidence import Watch
+from nasviz.model.dynamic.propagation import Propagation
 from nasviz.model.dynamic.reading import Reading
 from nasviz.model.transformer import Transformer
 from nasviz.space.options.early_exit import EarlyExit
@@ -34,6 +35,8 @@ class EarlyExitWalk:
         # In float32, in which confidences are; at 1 nobody leaves, however sure.
         levels = [level if level < 1 else math.inf for level in option.thresholds_of(self.n_layers)]
         self._levels = torch.tensor(levels, dtype=torch.float32)
+        # Made when a token first leaves: it copies the key and value matrices.
+        self._propagation: Propagation | None = None
 
     @property
     def one_by_one(self) -> bool:
@@ -99,7 +102,7 @@ class EarlyExitWalk:
                 depths[leaves] = layer
                 going = going & ~leaves
                 if not bool(going.any()):
-                    model.keep_only(hidden, cache, done)
+                    self._keep(model, hidden, cache, done)
                     break
         else:
             hidden = self._go_on(model, hidden, going, done, self.n_layers, reading)
@@ -130,6 +133,15 @@ class EarlyExitWalk:
             further = model.run_layers(hidden, layer, layer + 1, reading.cache)
             hidden = torch.where(going[:, None, None], further, hidden)
         return hidden
+
+    def _keep(self, model: Transformer, hidden: Tensor, cache: KVCache, start: int) -> None:
+        """Keep the keys and values of a state that leaves, in layers `start` and above."""
+        if not Propagation.possible(model):
+            model.keep_only(hidden, cache, start)
+            return
+        if self._propagation is None:
+            self._propagation = Propagation(model, self.exits.layers[0])
+        self._propagation.keep(hidden, cache, start)
 
     def _step_and_wait(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         cache = reading.cache
