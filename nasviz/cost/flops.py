@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nasviz.cost.dynamic.running import Pass, Running
 from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller
 from nasviz.cost.workload import Workload
+from nasviz.space.options.shares import share_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,16 +56,15 @@ def count_flops(running: Running, workload: Workload) -> Flops:
     """Return the FLOPs that `workload` asks of what is `running` (convention: see the module)."""
     sizes = running.sizes
     prompt = prompt_tokens(sizes, workload)
-    one = _per_layer(sizes, running.inner_share)
 
     prefill = _parts(
-        one,
+        _per_layer(sizes, _kept_inputs(running, workload.batch * prompt)),
         layers=running.prompt_layers,
         tokens=prompt,
         pairs=running.prompt_pairs * prompt * prompt,
         logits=1,
     )
-    decode = _decode_parts(running, one, decode_keys(running, workload))
+    decode = _decode_parts(running, workload.batch, decode_keys(running, workload))
     training = _training_parts(running, workload)
 
     prefill_total = _total(prefill)
@@ -75,31 +75,35 @@ def count_flops(running: Running, workload: Workload) -> Flops:
         decode_per_token=decode_total,
         training_per_token=_total(training),
         request=prefill_total + (workload.generated_tokens - 1) * decode_total,
-        causal_saving=workload.batch * one.scores * unseen,
+        causal_saving=workload.batch * _per_layer(sizes, 1).scores * unseen,
         prefill_parts=_times(workload.batch, prefill),
         decode_parts=decode,
         training_parts=training,
     )
 
 
-def _decode_parts(running: Running, one: FlopsParts, keys: Amount) -> FlopsParts:
+def _decode_parts(running: Running, batch: int, keys: Amount) -> FlopsParts:
     """Return the FLOPs of one generated token: of all passes, each as often as it is taken."""
-    parts = [_pass_parts(running.sizes, each, one, keys) for each in running.decode]
+    parts = [
+        _pass_parts(running.sizes, each, _kept_inputs(running, batch * each.tokens), keys)
+        for each in running.decode
+    ]
     whole = parts[0]
     for part in parts[1:]:
         whole = _sum(whole, part)
     return whole
 
 
-def _pass_parts(sizes: Sizes, each: Pass, one: FlopsParts, keys: Amount) -> FlopsParts:
+def _pass_parts(sizes: Sizes, each: Pass, input_share: Amount, keys: Amount) -> FlopsParts:
     whole = _parts(
-        one,
+        _per_layer(sizes, input_share),
         layers=each.layers,
         tokens=each.tokens,
         pairs=each.layers * each.tokens * keys,
         logits=each.logits,
     )
-    kept = 2 * each.tokens * each.kept_layers * sizes.d_model * 2 * sizes.kv_width
+    inputs = _part(sizes.d_model, input_share)
+    kept = 2 * each.tokens * each.kept_layers * inputs * 2 * sizes.kv_width
     whole = FlopsParts(
         attention=whole.attention + kept,
         scores=whole.scores,
@@ -161,20 +165,37 @@ def seen_pairs(running: Running, tokens: Amount) -> Amount:
     return half(window * (window + 1)) + (tokens - window) * window
 
 
-def _per_layer(sizes: Sizes, inner_share: Amount) -> FlopsParts:
+def _kept_inputs(running: Running, rows: Amount) -> Amount:
+    """Return the share of its inputs that a matrix multiplies in a pass over `rows` tokens."""
+    share = running.input_share
+    return share if isinstance(share, int) else choose(rows == 1, share, 1)
+
+
+def _per_layer(sizes: Sizes, input_share: Amount) -> FlopsParts:
     """Return the FLOPs of one token in one layer, and of one position's logits.
 
-    `scores` is for one (query, key) pair.
+    Matrices but those of experts multiply `input_share` of their inputs. `scores` is for one
+    (query, key) pair.
     """
-    d_model, query = sizes.d_model, sizes.query_width
-    inner = sizes.experts_per_token * (2 + sizes.gated) * d_model * sizes.d_ff
+    d_model, query, d_ff = sizes.d_model, sizes.query_width, sizes.d_ff
+    stream = _part(d_model, input_share)
+    attention = stream * (query + 2 * sizes.kv_width) + _part(query, input_share) * d_model
+    dense = isinstance(input_share, int)
+    ff_share = input_share if dense else choose(sizes.routed == 1, 1, input_share)
+    inward = (1 + sizes.gated) * _part(d_model, ff_share) * d_ff
+    feed_forward = inward + _part(d_ff, ff_share) * d_model
     return FlopsParts(
-        attention=4 * d_model * (query + sizes.kv_width),
+        attention=2 * attention,
         scores=4 * query,
-        feed_forward=2 * inner * inner_share,
+        feed_forward=2 * sizes.experts_per_token * feed_forward,
         router=2 * sizes.routed * d_model * sizes.experts,
         head=2 * d_model * sizes.vocab_size,
     )
+
+
+def _part(inputs: Amount, share: Amount) -> Amount:
+    """Return how many of the inputs are kept; nothing is computed where all are."""
+    return inputs if isinstance(share, int) and share == 1 else share_of(inputs, share)
 
 
 def _parts(

@@ -84,8 +84,8 @@ def count_memory(running: Running, parameters: Parameters, workload: Workload) -
 def stored_weights(running: Running, parameters: Parameters, workload: Workload) -> Amount:
     """Return the bytes of all weights, those of exits and routers included."""
     each = WEIGHT_BYTES[workload.precision]
-    if running.weights_bytes is not None:
-        return running.weights_bytes + parameters.additions * each
+    if running.matrix_bytes is not None:
+        return (parameters.total - parameters.matrices) * each + running.matrix_bytes(each)
     return parameters.total * each
 
 

@@ -9,7 +9,7 @@ from random_models import random_model
 from torch import nn
 
 from nasviz.model.dynamic.activation_sparsity import (
-    MaskedInput,
+    MaskedLinear,
     SparseLinear,
     largest,
     sparsified,
@@ -69,8 +69,8 @@ def test_every_matrix_of_a_layer_is_behind_its_largest_inputs() -> None:
     assert view.blocks[1].feed_forward.up.kept == 12
 
 
-def test_experts_and_packed_matrices_count_small_inputs_as_zero() -> None:
+def test_experts_count_small_inputs_as_zero() -> None:
     several = Architecture(2, 48, 3, 61, 13, experts=3, experts_per_token=2)
     view = sparsified(random_model(several), ActivationSparsity(0.5))
-    assert isinstance(view.blocks[0].feed_forward.experts[2].down, MaskedInput)
+    assert isinstance(view.blocks[0].feed_forward.experts[2].down, MaskedLinear)
     assert isinstance(view.blocks[0].feed_forward.router, nn.Linear)

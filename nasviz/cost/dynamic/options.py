@@ -7,23 +7,40 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nasviz.cost.dynamic import early_exit, kv_eviction, kv_quantization, kv_window
+from nasviz.cost.dynamic import (
+    activation_sparsity,
+    dynamic_width,
+    early_exit,
+    kv_eviction,
+    kv_quantization,
+    kv_window,
+    layer_skip,
+    weight_quantization,
+)
 from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.dynamic.running import Running, static
 from nasviz.cost.dynamic.settings import OneSettings, Settings, TableSettings
 from nasviz.cost.sizes import Candidates, Sizes
 from nasviz.space.candidate import Candidate
+from nasviz.space.options.activation_sparsity import ActivationSparsity
+from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.table import CandidateTable
 
 Run = Callable[[Settings, Running, Observed], Running]
 
 RUNS: Mapping[type[Option], Run] = MappingProxyType({
+    DynamicWidth: dynamic_width.run,
+    WeightQuantization: weight_quantization.run,
+    LayerSkip: layer_skip.run,
+    ActivationSparsity: activation_sparsity.run,
     EarlyExit: early_exit.run,
     KVWindow: kv_window.run,
     KVEviction: kv_eviction.run,

@@ -48,8 +48,9 @@ class Running:
     evicts: 1 where a layer's keys are evicted one by one, else 0.
     layer_cache_bytes: bytes that one layer keeps of one sequence of which so many tokens were read,
         given the bytes of an unquantised number; None is all keys in reach, as they are.
-    weights_bytes: bytes of all weights where they aren't stored in the workload's precision.
-    inner_share: the part of a feed-forward's inner vector that is computed.
+    matrix_bytes: bytes of the matrices of all layers, given the bytes of an unquantised number;
+        None is all as they are.
+    input_share: the share of a matrix's inputs that a token which is computed alone multiplies.
     additions: weights of exits, gates and routers.
     training_logits: how often a vector of logits is computed for a token in training.
     training_checks_flops: of the gates and routers of a token in training, forward and backward.
@@ -64,8 +65,8 @@ class Running:
     sinks: Amount = 0
     evicts: Amount = 0
     layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
-    weights_bytes: Amount | None = None
-    inner_share: Amount = 1
+    matrix_bytes: Callable[[float], Amount] | None = None
+    input_share: Amount = 1
     additions: Amount = 0
     training_logits: Amount = 1
     training_checks_flops: Amount = 0

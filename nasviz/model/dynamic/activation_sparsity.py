@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
 from torch import Tensor, nn
 
+from nasviz.errors import InputError
 from nasviz.model.dynamic.matrices import has_experts, with_matrices
 from nasviz.model.transformer import Block, Transformer
 from nasviz.space.options.activation_sparsity import ActivationSparsity
@@ -31,18 +32,22 @@ from nasviz.space.options.shares import share_of
 def sparsified(model: Transformer, option: ActivationSparsity) -> Transformer:
     """Return `model` whose layers' matrices see the largest `keep` of each token's inputs.
 
-    Plain matrices are copied, transposed: a kept input's weights then lie side by side. Experts
-    and quantised matrices read all their weights; there the small inputs count as zero.
+    The matrices are copied, transposed: a kept input's weights then lie side by side. Experts read
+    all their weights; there the small inputs count as zero. Raises `InputError` for a model whose
+    matrices are packed.
     """
     if option.keep == 1:
         return model
 
     def sparse(matrix: nn.Module, block: Block) -> nn.Module:
-        inputs = matrix.in_features
-        kept = share_of(inputs, option.keep)
-        if isinstance(matrix, nn.Linear) and not has_experts(block):
-            return SparseLinear(matrix, kept)
-        return MaskedInput(matrix, kept)
+        if not isinstance(matrix, nn.Linear):
+            raise InputError(
+                f"a {type(matrix).__name__} is read whole: activation sparsity has nothing to save "
+                "there; take it without weight quantisation"
+            )
+        kept = share_of(matrix.in_features, option.keep)
+        # Several tokens may or may not meet in an expert; whole ones cost what is counted.
+        return (MaskedLinear if has_experts(block) else SparseLinear)(matrix, kept)
 
     return with_matrices(model, sparse)
 
@@ -53,18 +58,18 @@ def largest(x: Tensor, kept: int) -> Tensor:
     return torch.zeros_like(x).scatter_(-1, places, x.gather(-1, places))
 
 
-class MaskedInput(nn.Module):
-    """A matrix, in whatever form, behind inputs of which the largest are kept."""
+class MaskedLinear(nn.Module):
+    """A matrix behind inputs of which the largest are kept and the others zero."""
 
-    def __init__(self, matrix: nn.Module, kept: int) -> None:
+    def __init__(self, linear: nn.Linear, kept: int) -> None:
         super().__init__()
-        self.matrix = matrix
+        self.linear = linear
         self.kept = kept
-        self.in_features, self.out_features = matrix.in_features, matrix.out_features
+        self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the products of the kept inputs, (..., in) → (..., out)."""
-        y: Tensor = self.matrix(largest(x, self.kept))
+        y: Tensor = self.linear(largest(x, self.kept))
         return y
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from nasviz.model.dynamic.caches import changes_cache, new_cache
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
 from nasviz.model.dynamic.reading import Reading
+from nasviz.model.dynamic.views import view
 from nasviz.model.dynamic.walk import PlainWalk, Walk
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
@@ -27,11 +28,14 @@ WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyT
 class Runner:
     """Runs `model` under `policy`; the model itself is never changed.
 
+    Its own `model` is what computes: the given one, or a view of its weights.
+
     Raises `InputError` where the policy doesn't fit the model.
     """
 
     def __init__(self, model: Transformer, policy: InferencePolicy) -> None:
         policy.check_fits(model.architecture)
+        model = view(model, policy)
         self.model = model
         self.policy = policy
         self.walk = _walk(model, policy)

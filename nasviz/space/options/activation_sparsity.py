@@ -29,6 +29,10 @@ class ActivationSparsity(Option):
     HELP = "Small inputs of each matrix count as zero, and their weights need not be read."
     REFERENCE = f"{_TEAL}; {_DEJA_VU}"
     NEUTRAL = MappingProxyType({"keep": 1.0})
+    CONFLICTS = MappingProxyType({
+        "weight_quantization": "packed matrices are read whole, so that leaving inputs out would "
+        "cost quality and save nothing",
+    })  # fmt: skip
     FIELDS = (
         real(
             "keep", "Share of the inputs", 0.01, 1.0,

@@ -8,13 +8,28 @@ from types import MappingProxyType
 
 from nasviz.errors import unknown_name
 from nasviz.space.field import Field
+from nasviz.space.options.activation_sparsity import ActivationSparsity
+from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.option import Option
+from nasviz.space.options.weight_quantization import WeightQuantization
 
-OPTIONS: tuple[type[Option], ...] = (EarlyExit, KVWindow, KVEviction, KVQuantization)
+# Weights first, then the way through the layers, then the cache: bits of layers are those of all
+# layers, and exits stand in those that run.
+OPTIONS: tuple[type[Option], ...] = (
+    DynamicWidth,
+    WeightQuantization,
+    LayerSkip,
+    ActivationSparsity,
+    EarlyExit,
+    KVWindow,
+    KVEviction,
+    KVQuantization,
+)
 
 BY_NAME: Mapping[str, type[Option]] = MappingProxyType({each.NAME: each for each in OPTIONS})
 
