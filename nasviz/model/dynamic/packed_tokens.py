@@ -59,26 +59,23 @@ class Grid:
         Codes are (B, K, T, bytes); steps and middles (B, K, T, groups), or (B, K, T / group, D)
         along tokens, where T is a multiple of `group`.
         """
-        x = x.float()
-        low, high = self._bounds(x)
+        grouped = self._grouped(x.float())
+        low, high = grouped.amin(self._axis, keepdim=True), grouped.amax(self._axis, keepdim=True)
         middles = ((low + high) / 2).half()
         reach = torch.maximum(high - middles, middles - low)
         top = (1 << self.bits) - 1
         # Rounded up: a float16 is off by 2^-11 of itself at most, or by 2^-25.
         steps = (reach * (2 / top) * (1 + 2**-10) + 2**-24).half()
-        scaled = (x - self._spread(middles, x.shape)) / self._spread(steps, x.shape)
-        codes = (scaled + top / 2).round().clamp(0, top).to(torch.uint8)
-        return pack(codes, self.bits), steps, middles
+        codes = ((grouped - middles) / steps + top / 2).round().clamp(0, top).to(torch.uint8)
+        packed = pack(self._flat(codes, x.shape[3]), self.bits)
+        return packed, steps.squeeze(self._axis), middles.squeeze(self._axis)
 
     def dequantize(self, packed: Tensor, steps: Tensor, middles: Tensor, channels: int) -> Tensor:
         """Return the numbers (B, K, T, channels), in float32, that `quantize` made these of."""
-        codes = unpack(packed, self.bits, channels)
-        shape = codes.shape
-        full_steps = steps.float()
-        lowest = middles.float() - full_steps * (((1 << self.bits) - 1) / 2)
-        return torch.addcmul(
-            self._spread(lowest, shape), codes.float(), self._spread(full_steps, shape)
-        )
+        shared = steps.float().unsqueeze(self._axis)
+        lowest = middles.float().unsqueeze(self._axis) - shared * (((1 << self.bits) - 1) / 2)
+        grouped = self._grouped(unpack(packed, self.bits, channels))
+        return self._flat(grouped.float().mul_(shared).add_(lowest), channels)
 
     def rows(self, tokens: int) -> int:
         """Return how many rows of steps so many tokens have."""
@@ -88,24 +85,25 @@ class Grid:
         """Return how many steps are in a row."""
         return channels if self.along_tokens else -(-channels // self.group)
 
-    def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.along_tokens:
-            groups = (x.shape[2] // self.group, self.group, x.shape[3])
-            grouped = x.reshape(*x.shape[:2], *groups)  # (B, K, T / group, group, D)
-            return grouped.amin(dim=3), grouped.amax(dim=3)
-        missing = self.columns(x.shape[-1]) * self.group - x.shape[-1]
-        if missing:  # the last group is a shorter one
-            x = torch.cat((x, x[..., -1:].expand(*x.shape[:-1], missing)), dim=-1)
-        grouped = x.reshape(*x.shape[:3], -1, self.group)  # (B, K, T, groups, group)
-        return grouped.amin(dim=4), grouped.amax(dim=4)
+    @property
+    def _axis(self) -> int:
+        """The axis, in `_grouped`, of the numbers that share a step."""
+        return 3 if self.along_tokens else 4
 
-    def _spread(self, shared: Tensor, shape: torch.Size) -> Tensor:
-        """Return what a group shares at each of its numbers, (B, K, T, D)."""
+    def _grouped(self, x: Tensor) -> Tensor:
+        """Return `x` (B, K, T, D) as (B, K, T / group, group, D) or (B, K, T, groups, size)."""
+        batch, heads, tokens, channels = x.shape
         if self.along_tokens:
-            return shared.repeat_interleave(self.group, dim=2)
-        if shared.shape[-1] == 1:
-            return shared.expand(shape)
-        return shared.repeat_interleave(self.group, dim=3)[..., : shape[-1]]
+            return x.reshape(batch, heads, tokens // self.group, self.group, channels)
+        size = min(self.group, channels)
+        missing = -channels % size
+        if missing:  # the last group is a shorter one: its last number fills it up
+            x = torch.cat((x, x[..., -1:].expand(batch, heads, tokens, missing)), dim=3)
+        return x.reshape(batch, heads, tokens, -1, size)
+
+    def _flat(self, grouped: Tensor, channels: int) -> Tensor:
+        """Return what `_grouped` made of (B, K, T, channels)."""
+        return grouped.flatten(self._axis - 1, self._axis)[..., :channels]
 
 
 class PackedTokens:
