@@ -23,7 +23,7 @@ import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
 from torch import Tensor, nn
 
 from nasviz.errors import InputError
-from nasviz.model.dynamic.matrices import has_experts, with_matrices
+from nasviz.model.dynamic.matrices import is_expert, with_matrices
 from nasviz.model.transformer import Block, Transformer
 from nasviz.space.options.activation_sparsity import ActivationSparsity
 from nasviz.space.options.shares import share_of
@@ -39,7 +39,7 @@ def sparsified(model: Transformer, option: ActivationSparsity) -> Transformer:
     if option.keep == 1:
         return model
 
-    def sparse(matrix: nn.Module, block: Block) -> nn.Module:
+    def sparse(matrix: nn.Module, owner: nn.Module, block: Block) -> nn.Module:
         if not isinstance(matrix, nn.Linear):
             raise InputError(
                 f"a {type(matrix).__name__} is read whole: activation sparsity has nothing to save "
@@ -47,7 +47,7 @@ def sparsified(model: Transformer, option: ActivationSparsity) -> Transformer:
             )
         kept = share_of(matrix.in_features, option.keep)
         # Several tokens may or may not meet in an expert; whole ones cost what is counted.
-        return (MaskedLinear if has_experts(block) else SparseLinear)(matrix, kept)
+        return (MaskedLinear if is_expert(owner, block) else SparseLinear)(matrix, kept)
 
     return with_matrices(model, sparse)
 

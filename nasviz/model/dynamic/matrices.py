@@ -16,23 +16,24 @@ _NAMES: dict[type[nn.Module], tuple[str, ...]] = {
 
 
 def with_matrices(
-    model: Transformer, replaced: Callable[[nn.Module, Block], nn.Module]
+    model: Transformer, replaced: Callable[[nn.Module, nn.Module, Block], nn.Module]
 ) -> Transformer:
-    """Return `model` with each matrix of its blocks `replaced` (matrix, block) → module.
+    """Return `model` with each matrix of its blocks `replaced`: (matrix, owner, block) → module.
 
-    The router of experts, embeddings and the head stay. `model` itself is not changed.
+    The owner is the attention or feed-forward part that the matrix is of. The router of experts,
+    embeddings and the head stay. `model` itself is not changed.
     """
     result = shallow_copy(model)
     for block in result.blocks:
         if isinstance(block, Block):
             for owner, name in _places(block):
-                setattr(owner, name, replaced(getattr(owner, name), block))
+                setattr(owner, name, replaced(getattr(owner, name), owner, block))
     return result
 
 
-def has_experts(block: Block) -> bool:
-    """Return whether the block's feed-forward part is several, of which a token visits some."""
-    return isinstance(block.feed_forward, Experts)
+def is_expert(owner: nn.Module, block: Block) -> bool:
+    """Return whether the part of a block is one of several, of which a token visits some."""
+    return isinstance(owner, FeedForward) and isinstance(block.feed_forward, Experts)
 
 
 def _places(block: Block) -> Iterator[tuple[nn.Module, str]]:

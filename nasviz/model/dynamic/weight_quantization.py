@@ -22,7 +22,7 @@ def quantized(model: Transformer, option: WeightQuantization) -> Transformer:
     if set(bits) == {16}:
         return model
 
-    def packed(matrix: nn.Module, block: Block) -> nn.Module:
+    def packed(matrix: nn.Module, owner: nn.Module, block: Block) -> nn.Module:
         if bits[block.layer] == 16:
             return matrix
         if not isinstance(matrix, nn.Linear):
