@@ -61,7 +61,7 @@ def count_flops(running: Running, workload: Workload) -> Flops:
         _per_layer(sizes, _kept_inputs(running, workload.batch * prompt)),
         layers=running.prompt_layers,
         tokens=prompt,
-        pairs=running.prompt_pairs * prompt * prompt,
+        pairs=running.prompt_pairs * computed_pairs(running, prompt),
         logits=1,
     )
     decode = _decode_parts(running, workload.batch, decode_keys(running, workload))
@@ -69,13 +69,13 @@ def count_flops(running: Running, workload: Workload) -> Flops:
 
     prefill_total = _total(prefill)
     decode_total = _total(decode)
-    unseen = running.prompt_pairs * (prompt * prompt - seen_pairs(running, prompt))
+    unseen = computed_pairs(running, prompt) - seen_pairs(running, prompt)
     return Flops(
         prefill=workload.batch * prefill_total,
         decode_per_token=decode_total,
         training_per_token=_total(training),
         request=prefill_total + (workload.generated_tokens - 1) * decode_total,
-        causal_saving=workload.batch * _per_layer(sizes, 1).scores * unseen,
+        causal_saving=workload.batch * _per_layer(sizes, 1).scores * running.prompt_pairs * unseen,
         prefill_parts=_times(workload.batch, prefill),
         decode_parts=decode,
         training_parts=training,
@@ -154,6 +154,11 @@ def reach(running: Running) -> Amount:
     window = choose(sizes.sliding_window > 0, sizes.sliding_window, sizes.context_length)
     longest = smaller(window, sizes.context_length)
     return longest if running.most_keys is None else smaller(longest, running.most_keys)
+
+
+def computed_pairs(running: Running, tokens: Amount) -> Amount:
+    """Return how many (query, key) pairs a layer computes for a prompt of so many tokens."""
+    return tokens * tokens if running.read_pairs is None else running.read_pairs(tokens)
 
 
 def seen_pairs(running: Running, tokens: Amount) -> Amount:

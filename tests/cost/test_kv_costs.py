@@ -73,20 +73,23 @@ def test_the_formula_s_bytes_are_those_of_the_cache(random_architectures, precis
         assert cache.filled_bytes <= cache.reserved_bytes
 
 
-def test_a_decode_step_s_flops_are_those_that_torch_counts(random_architectures) -> None:
+def test_prompts_and_steps_take_the_flops_that_torch_counts(random_architectures) -> None:
+    rng = random.Random(42)
     for candidate in random_candidates(random_architectures, 60, seed=42):
         architecture = candidate.architecture
         model = on_meta(architecture)
-        prompt = architecture.context_length - 2
+        prompt = rng.randint(1, architecture.context_length - 1)
         cache = new_cache(candidate.inference, model, batch=BATCH)
         tokens = torch.zeros((BATCH, prompt), dtype=torch.long, device="meta")
         with torch.inference_mode():
-            model.prefill(tokens, cache)
-            with FlopCounterMode(display=False) as counter:
+            with FlopCounterMode(display=False) as reading:
+                model.prefill(tokens, cache)
+            with FlopCounterMode(display=False) as decoding:
                 model.decode(tokens[:, 0], cache)
         workload = Workload(prompt_tokens=prompt, generated_tokens=1, batch=BATCH)
         flops = estimate(candidate, workload).flops
-        assert BATCH * flops.decode_per_token == counter.get_total_flops(), candidate
+        assert flops.prefill == reading.get_total_flops(), (prompt, candidate)
+        assert BATCH * flops.decode_per_token == decoding.get_total_flops(), (prompt, candidate)
 
 
 def test_a_table_s_costs_are_those_of_its_rows(random_architectures) -> None:

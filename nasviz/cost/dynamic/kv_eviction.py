@@ -7,6 +7,7 @@ from dataclasses import replace
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.dynamic.running import Running
 from nasviz.cost.dynamic.settings import Settings
+from nasviz.cost.flops import computed_pairs
 from nasviz.cost.memory import layer_bytes
 from nasviz.cost.sizes import Amount, choose, flag, smaller
 
@@ -17,8 +18,7 @@ NOTE_BYTES = 8
 def run(settings: Settings, running: Running, observed: Observed) -> Running:
     """Return `running` with a budget of keys in each layer and KV head.
 
-    A prompt longer than the budget is read token by token from there on, each with its own
-    keys: fewer pairs than the whole square that is counted here.
+    A prompt is read at once as far as the budget goes, and token by token from there on.
     """
     sizes, budget = running.sizes, settings.number("budget")
     on = settings.on * flag(budget > 0) * flag(budget < sizes.context_length)
@@ -30,9 +30,15 @@ def run(settings: Settings, running: Running, observed: Observed) -> Running:
         evicted = tokens * (numbers + NOTE_BYTES * sizes.n_kv_heads)
         return choose(on, evicted, layer_bytes(running, read, number_bytes))
 
+    def read_pairs(tokens: Amount) -> Amount:
+        at_once = smaller(tokens, budget)
+        evicted = at_once * at_once + (tokens - at_once) * budget
+        return choose(on, evicted, computed_pairs(running, tokens))
+
     return replace(
         running,
         most_keys=choose(on, budget, kept),
         evicts=choose(on, 1, running.evicts),
+        read_pairs=read_pairs,
         layer_cache_bytes=kept_bytes,
     )

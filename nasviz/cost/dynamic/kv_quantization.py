@@ -12,15 +12,18 @@ from nasviz.cost.dynamic.kv_eviction import NOTE_BYTES
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.dynamic.running import Running
 from nasviz.cost.dynamic.settings import Settings
-from nasviz.cost.flops import reach
+from nasviz.cost.flops import computed_pairs, reach, seen_pairs
 from nasviz.cost.memory import layer_bytes
-from nasviz.cost.sizes import Amount, choose, flag, larger, smaller
+from nasviz.cost.sizes import Amount, choose, flag, half, larger, smaller
 
 _SHARED_BYTES = 2 * 2  # a step and a middle
 
 
 def run(settings: Settings, running: Running, observed: Observed) -> Running:
-    """Return `running` with cached keys and values in a few bits each."""
+    """Return `running` with cached keys and values in a few bits each.
+
+    A prompt is read in pieces between which nothing is quantised.
+    """
     on = settings.on * flag(settings.number("bits") < 16)
 
     def kept_bytes(read: Amount, number_bytes: int) -> Amount:
@@ -30,7 +33,12 @@ def run(settings: Settings, running: Running, observed: Observed) -> Running:
         packed = choose(running.evicts, slots, ring)
         return choose(on, packed, layer_bytes(running, read, number_bytes))
 
-    return replace(running, layer_cache_bytes=kept_bytes)
+    def read_pairs(tokens: Amount) -> Amount:
+        one_by_one = seen_pairs(running, tokens)  # the budget's slots
+        packed = choose(running.evicts, one_by_one, _ring_pairs(settings, running, tokens))
+        return choose(on, packed, computed_pairs(running, tokens))
+
+    return replace(running, read_pairs=read_pairs, layer_cache_bytes=kept_bytes)
 
 
 def _ring_bytes(settings: Settings, running: Running, read: Amount, full_token: Amount) -> Amount:
@@ -54,6 +62,28 @@ def _ring_tokens(settings: Settings, running: Running, read: Amount) -> tuple[Am
     sealed = larger(behind - residual, 0) // group
     forgotten = larger(behind - window, 0) // group
     return (sealed - forgotten) * group, sinks + behind - sealed * group
+
+
+def _ring_pairs(settings: Settings, running: Running, tokens: Amount) -> Amount:
+    """Return the (query, key) pairs of a prompt: of the sinks, what fills the room, and groups.
+
+    Each piece computes all pairs of its tokens with those in sight of the first of them.
+    """
+    group, sinks = settings.number("group"), smaller(tokens, running.sinks)
+    window = larger(reach(running) - running.sinks, 1)
+    room = smaller(settings.number("residual"), window) + group
+    behind = tokens - sinks
+    first = smaller(behind, room)
+    groups = (behind - first) // group
+    rest = behind - first - groups * group
+    # Group j begins after room + j · group tokens; from `passed` on some of these are out of sight.
+    passed = smaller(larger(-((room - window) // group), 0), groups)
+    beyond = groups - passed
+    ends = groups * (sinks + room + group) + group * half(groups * (groups - 1))
+    hidden = beyond * (room + 1 - window) + group * half(beyond * (passed + groups - 1))
+    last = sinks + room + groups * group  # where the rest begins
+    in_sight = last + rest - larger(last - sinks + 1 - window, 0)
+    return sinks * sinks + first * (sinks + first) + group * (ends - hidden) + rest * in_sight
 
 
 def _slots_bytes(settings: Settings, running: Running, read: Amount, full_token: Amount) -> Amount:

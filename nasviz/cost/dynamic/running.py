@@ -46,6 +46,8 @@ class Running:
     most_keys: the most keys that are kept of a layer, or None where none is let go.
     sinks: how many of the first keys a window keeps in sight.
     evicts: 1 where a layer's keys are evicted one by one, else 0.
+    read_pairs: (query, key) pairs that a layer computes for a prompt of so many tokens; None is the
+        whole square.
     layer_cache_bytes: bytes that one layer keeps of one sequence of which so many tokens were read,
         given the bytes of an unquantised number; None is all keys in reach, as they are.
     matrix_bytes: bytes of the matrices of all layers, given the bytes of an unquantised number;
@@ -64,6 +66,7 @@ class Running:
     most_keys: Amount | None = None
     sinks: Amount = 0
     evicts: Amount = 0
+    read_pairs: Callable[[Amount], Amount] | None = None
     layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
     matrix_bytes: Callable[[float], Amount] | None = None
     input_share: Amount = 1
