@@ -8,7 +8,7 @@ and uniform samples see each candidate once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +77,26 @@ def _of_one(space: SearchSpace, kind: type[Option]) -> Iterator[Constraint]:
             yield Constraint(said, (kind.NAME, name), holds)
     for rule in kind.RULES:
         settings = tuple(f"{kind.NAME}.{name}" for name in rule.settings)
-        holds = partial(_fits_where_on, kind.NAME, rule)
-        yield Constraint(rule.reason, (kind.NAME, *rule.sizes, *settings), holds)
+        earlier = _that_resize(space, kind, rule)
+        holds = partial(_fits_where_on, kind.NAME, rule, earlier)
+        names = (kind.NAME, *rule.sizes, *settings)
+        yield Constraint(rule.reason, (*names, *_columns_of(earlier, rule)), holds)
+
+
+def _that_resize(space: SearchSpace, kind: type[Option], rule: FitRule) -> tuple[type[Option], ...]:
+    """Return the options that act before `kind` and change a size that its rule reads."""
+    before = OPTIONS[: OPTIONS.index(kind)]
+    return tuple(
+        each for each in before if each.NAME in space.given and set(each.CHANGES) & {*rule.sizes}
+    )
+
+
+def _columns_of(earlier: tuple[type[Option], ...], rule: FitRule) -> Iterator[str]:
+    for kind in earlier:
+        yield kind.NAME
+        for size in rule.sizes:
+            if size in kind.CHANGES:
+                yield from (f"{kind.NAME}.{name}" for name in kind.CHANGES[size].settings)
 
 
 def _first_values(space: SearchSpace, kind: type[Option]) -> Iterator[tuple[str, Any]]:
@@ -95,10 +113,26 @@ def _first_where_off(
     return np.asarray(columns[switch].astype(bool) | (columns[name] == first))
 
 
-def _fits_where_on(switch: str, rule: FitRule, **columns: NDArray[Any]) -> NDArray[np.bool_]:
-    sizes = [columns[name] for name in rule.sizes]
+def _fits_where_on(
+    switch: str, rule: FitRule, earlier: tuple[type[Option], ...], **columns: NDArray[Any]
+) -> NDArray[np.bool_]:
+    sizes = [_as_left(name, earlier, columns) for name in rule.sizes]
     settings = [columns[f"{switch}.{name}"] for name in rule.settings]
     return np.asarray(~columns[switch].astype(bool) | rule.holds(*sizes, *settings))
+
+
+def _as_left(
+    name: str, earlier: tuple[type[Option], ...], columns: Mapping[str, NDArray[Any]]
+) -> NDArray[Any]:
+    """Return the column of a size as the `earlier` options leave it."""
+    size = columns[name]
+    for kind in earlier:
+        if name in kind.CHANGES:
+            change = kind.CHANGES[name]
+            settings = [columns[f"{kind.NAME}.{each}"] for each in change.settings]
+            on = columns[kind.NAME].astype(bool)
+            size = np.where(on, change.part(size, *settings), size)
+    return size
 
 
 def _not_both(**columns: NDArray[Any]) -> NDArray[np.bool_]:

@@ -62,9 +62,13 @@ class InferencePolicy:
         return InferencePolicy(tuple(each for each in self.options if type(each) is not kind))
 
     def check_fits(self, architecture: Architecture) -> None:
-        """Raise `InputError` where an option can't run a model of these sizes."""
+        """Raise `InputError` where an option can't run a model of these sizes.
+
+        Each one has to fit the sizes that the options before it leave.
+        """
         for each in self.options:
             each.check_fits(architecture)
+            architecture = each.running(architecture)
 
     def to_json(self) -> dict[str, object]:
         """Return one key an option that is on; `{}` is the static model."""

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
+from nasviz.space.dimensions import Choice, Integer, Real
+from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.activation_sparsity import ActivationSparsity
 from nasviz.space.options.dynamic_width import DynamicWidth
+from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.layer_skip import LayerSkip, resolved
 from nasviz.space.options.shares import share_of
 from nasviz.space.options.weight_quantization import WeightQuantization
+from nasviz.space.search_space import SearchSpace
 
 A = Architecture(8, 60, 6, 61, 13, n_kv_heads=3, head_dim=10, d_ff=53)
 WHOLE = st.integers(1, 5000)
@@ -102,3 +106,54 @@ def test_wrong_layers_and_bits_are_refused_with_what_is_right() -> None:
         WeightQuantization(layer_bits=(8, 4, 8)).check_fits(A)
     with pytest.raises(InputError, match=r"activation_sparsity\.keep=0"):
         ActivationSparsity(keep=0)
+
+
+def test_exits_must_stand_in_the_layers_that_run() -> None:
+    half = LayerSkip(keep=0.5)
+    InferencePolicy((EarlyExit(first=3), half)).check_fits(A)
+    with pytest.raises(InputError, match=r"n_layers=4, early_exit\.first=4: .* lower"):
+        InferencePolicy((EarlyExit(first=4), half)).check_fits(A)
+    with pytest.raises(InputError, match="leave out those from 4 up"):
+        InferencePolicy((EarlyExit(layers=(2, 5)), half)).check_fits(A)
+
+
+def test_bits_of_layers_are_those_of_all_layers_also_where_some_are_skipped() -> None:
+    bits = WeightQuantization(layer_bits=(8, 4, 4, 4, 4, 4, 4, 8))
+    InferencePolicy((LayerSkip(keep=0.5), bits)).check_fits(A)
+
+
+def test_a_space_has_exits_only_in_the_layers_that_run() -> None:
+    space = SearchSpace(
+        (
+            Integer("n_layers", 2, 6),
+            Choice("layer_skip", (False, True)),
+            Real("layer_skip.keep", 0.25, 1.0, step=0.25),
+            Integer("early_exit.first", 1, 5),
+        ),
+        base={
+            "d_model": 64,
+            "n_heads": 4,
+            "vocab_size": 61,
+            "context_length": 13,
+            "early_exit": True,
+        },
+    )
+    expected = {
+        (n_layers, keep, first)
+        for n_layers in range(2, 7)
+        for keep in (None, 0.25, 0.5, 0.75, 1.0)  # None: no layer is skipped
+        for first in range(1, 6)
+        if first < (share_of(n_layers, keep) if keep else n_layers)
+    }
+    candidates = list(space.enumerate())  # each one checks itself
+    found = {
+        (
+            each.architecture.n_layers,
+            skip.keep if skip else None,
+            each.inference.get(EarlyExit).first,
+        )
+        for each in candidates
+        for skip in [each.inference.get(LayerSkip)]
+    }
+    assert found == expected
+    assert space.count().feasible == len(expected) == len(candidates)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nasviz.errors import InputError
 from nasviz.space.field import Field, choice, real
-from nasviz.space.options.option import Option
+from nasviz.space.options.option import Option, SizeChange
 from nasviz.space.options.shares import share_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class LayerSkip(Option):
             _SHORTGPT, 0, 1023,
         ),
     )  # fmt: skip
+    CHANGES = MappingProxyType({"n_layers": SizeChange(("keep",), share_of)})
 
     keep: float = 0.75
     choose: Choose = "uniform"

@@ -28,13 +28,26 @@ class FitRule:
 
 
 @dataclass(frozen=True)
+class SizeChange:
+    """How an option makes a size smaller that later options' rules read.
+
+    `part` takes the size and then the option's own settings named in `settings`, as single values
+    or as whole columns.
+    """
+
+    settings: tuple[str, ...]
+    part: Callable[..., Any]
+
+
+@dataclass(frozen=True)
 class Option:
     """One way of running a model that is not static: a frozen dataclass of settings.
 
     A subclass names itself (`NAME`, the key in JSON), describes every dataclass field in `FIELDS`
     (same names, same order) and says what it can't be combined with (`CONFLICTS`: another option's
-    name → why). Its defaults are useful ones; `NEUTRAL` are the settings that reproduce the static
-    model exactly.
+    name → why), what must hold between sizes and settings (`RULES`) and which of these sizes it
+    changes for the options after it (`CHANGES`). Its defaults are useful ones; `NEUTRAL` are the
+    settings that reproduce the static model exactly.
 
     Raises `InputError` for a setting out of range.
     """
@@ -47,6 +60,7 @@ class Option:
     NEUTRAL: ClassVar[Mapping[str, Setting]]
     CONFLICTS: ClassVar[Mapping[str, str]] = {}
     RULES: ClassVar[tuple[FitRule, ...]] = ()
+    CHANGES: ClassVar[Mapping[str, SizeChange]] = {}
 
     def __post_init__(self) -> None:
         for field in self.FIELDS:
