@@ -96,6 +96,14 @@ class KVCache:
         self._check_room(layer, keys.shape[2])
         self._layers[layer].append(keys, values)
 
+    def forget_after(self, length: int) -> None:
+        """Forget all but the first `length` tokens in every layer.
+
+        Raises `InputError` where a layer has let go of some of these already.
+        """
+        for each in self._layers:
+            each.forget_after(length)
+
     def _check_room(self, layer: int, new: int) -> None:
         length = self._layers[layer].length
         if length + new > self.max_tokens:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from nasviz.errors import InputError, RunError
+from nasviz.errors import InputError
+from nasviz.model.choice import Chooser
 from nasviz.model.dynamic.runner import Runner
+from nasviz.model.dynamic.speculation import Drafts, Speculator
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.self_speculation import SelfSpeculation
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,14 @@ class Generation:
     `prompt_cut` tokens at the left of the prompt did not fit and were not read. `rereads` counts
     how often the context filled up on the way and its latest half was read anew. `depths` says
     after how many layers each new token was decided; those decided by reading a prompt took all.
+    `drafts` says how guessing went, where the policy guesses.
     """
 
     tokens: tuple[int, ...]
     prompt_cut: int = 0
     rereads: int = 0
     depths: tuple[int, ...] = ()
+    drafts: Drafts | None = None
 
     @property
     def average_layers(self) -> float:
@@ -63,69 +67,77 @@ def generate(
     fit and other wrong settings, and `RunError` where the model's logits are not numbers.
     """
     architecture = model.architecture
-    _check(tokens, architecture.vocab_size, n_tokens, temperature, top_k)
+    _check(tokens, architecture.vocab_size, n_tokens)
+    chooser = Chooser(temperature, top_k, seed)
     context = architecture.context_length
     if not cached and policy:
         raise InputError("without a cache only the static model runs; leave out the policy")
-    device = model.token_embedding.weight.device
-    generator = torch.Generator().manual_seed(seed)
     read = list(tokens[-context:])
     room = min(context, len(read) + n_tokens)
-    runner = Runner(model, policy or InferencePolicy())
-    reading = runner.new_reading(room)
+    writer = _Writer(Runner(model, policy or InferencePolicy()), chooser, room, cached)
     made: list[int] = []
     depths: list[int] = []
-    rereads, fresh = 0, read  # `fresh`: the tokens that were not read yet
+    rereads, fresh = 0, True
     was_training = model.training
     model.eval()
     try:
         while len(made) < n_tokens:
             if len(read) > context:
                 read = read[-max(1, context // 2) :]
-                rereads += 1
-                fresh = read
-                reading.clear()
-            if not cached:
-                logits = model.prefill(torch.tensor([read], device=device))[0]  # (V,)
-                depths.append(architecture.n_layers)
-            elif made and fresh is not read:
-                logits = runner.step(torch.tensor(fresh, device=device), reading)[0]
-                depths.append(int(reading.depths[-1]))
-            else:
-                logits = runner.read(torch.tensor([fresh], device=device), reading)[0]
-                depths.append(architecture.n_layers)
-            token = choose(logits, temperature, top_k, generator)
-            made.append(token)
-            read.append(token)
-            fresh = [token]
-            if on_token is not None:
-                on_token(token)
+                rereads, fresh = rereads + 1, True
+            most = min(n_tokens - len(made), context - len(read) + 1)
+            found = writer.begin(read) if fresh or not cached else writer.go_on(read[-1], most)
+            fresh = False
+            for token, depth in found:
+                made.append(token)
+                depths.append(depth)
+                read.append(token)
+                if on_token is not None:
+                    on_token(token)
     finally:
         model.train(was_training)
     cut = len(tokens) - min(len(tokens), context)
-    return Generation(tuple(made), cut, rereads, tuple(depths))
+    return Generation(tuple(made), cut, rereads, tuple(depths), writer.drafts)
 
 
-def choose(
-    logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator
-) -> int:
-    """Return the next token for `logits` (V,): the likeliest at temperature 0, else drawn."""
-    logits = logits.float().cpu()  # drawn on the CPU: the same tokens on every device
-    if not bool(torch.isfinite(logits).all()):
-        raise RunError("the model's logits are not numbers: its training diverged")
-    if temperature == 0:
-        return int(logits.argmax())
-    scaled = logits / temperature
-    if top_k is not None and top_k < len(scaled):
-        likeliest, tokens = scaled.topk(top_k)  # (top_k,) twice
-        drawn = torch.multinomial(likeliest.softmax(dim=-1), 1, generator=generator)
-        return int(tokens[drawn])
-    return int(torch.multinomial(scaled.softmax(dim=-1), 1, generator=generator))
+class _Writer:
+    """Writes a text on: by one token, or by what a round of guesses gives."""
+
+    def __init__(self, runner: Runner, chooser: Chooser, room: int, cached: bool) -> None:
+        self.runner, self.chooser = runner, chooser
+        self.n_layers = runner.model.architecture.n_layers
+        self.device = runner.model.token_embedding.weight.device
+        self.reading = runner.new_reading(room) if cached else None
+        option = runner.policy.get(SelfSpeculation)
+        guesses = option is not None and option.draft_length > 0
+        self.speculator = Speculator(runner.model, option) if option and guesses else None
+
+    @property
+    def drafts(self) -> Drafts | None:
+        """How guessing went; None where nothing is guessed."""
+        return self.speculator.drafts if self.speculator else None
+
+    def begin(self, read: list[int]) -> list[tuple[int, int]]:
+        """Return the token after a text that is read whole, and after how many layers."""
+        tokens = torch.tensor([read], device=self.device)
+        if self.reading is None:
+            logits = self.runner.model.prefill(tokens)
+        else:
+            self.reading.clear()
+            logits = self.runner.read(tokens, self.reading)
+        return [(self.chooser.choose(logits[0]), self.n_layers)]
+
+    def go_on(self, token: int, most: int) -> list[tuple[int, int]]:
+        """Return up to `most` tokens after `token`, and after how many layers each."""
+        assert self.reading is not None
+        if self.speculator is not None:
+            found = self.speculator.round(token, self.reading, most - 1, self.chooser)
+            return [(each, self.n_layers) for each in found]
+        logits = self.runner.step(torch.tensor([token], device=self.device), self.reading)
+        return [(self.chooser.choose(logits[0]), int(self.reading.depths[-1]))]
 
 
-def _check(
-    tokens: Sequence[int], vocab_size: int, n_tokens: int, temperature: float, top_k: int | None
-) -> None:
+def _check(tokens: Sequence[int], vocab_size: int, n_tokens: int) -> None:
     if not tokens:
         raise InputError("an empty prompt gives the model nothing to go on; give a few letters")
     for place, token in enumerate(tokens):
@@ -136,7 +148,3 @@ def _check(
             )
     if n_tokens < 0:
         raise InputError(f"n_tokens={n_tokens} is negative; 0 or more")
-    if not 0 <= temperature < float("inf"):
-        raise InputError(f"temperature={temperature!r} is not 0 or a positive number")
-    if top_k is not None and top_k < 1:
-        raise InputError(f"top_k={top_k} leaves no token to choose; 1 or more")

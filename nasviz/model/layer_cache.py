@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nasviz.errors import InputError
+
 
 @dataclass(frozen=True)
 class Room:
@@ -65,6 +67,13 @@ class LayerCache(ABC):
     @abstractmethod
     def filled_bytes(self) -> int:
         """Bytes of what is kept now."""
+
+    def forget_after(self, length: int) -> None:
+        """Forget all but the first `length` tokens, where the rest of them is still kept.
+
+        Raises `InputError` where some of these were let go of already.
+        """
+        raise InputError(f"a {type(self).__name__} can't take tokens back")
 
     def clear(self) -> None:
         """Forget every token; the room stays reserved."""

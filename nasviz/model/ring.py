@@ -7,6 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
+from nasviz.errors import InputError
 from nasviz.model.attention import attention, seen_positions, visible
 from nasviz.model.layer_cache import LayerCache, Room
 
@@ -68,6 +69,15 @@ class Ring(WindowedLayer):
         """Bytes of the positions that are kept now."""
         kept = min(self.length, self.slots)
         return self._keys[:, :, :kept].nbytes + self._values[:, :, :kept].nbytes
+
+    def forget_after(self, length: int) -> None:
+        """Forget all but the first `length` tokens (see `LayerCache`)."""
+        if self.length > self.slots and length < self.length:
+            raise InputError(
+                f"{self.length} tokens went through {self.slots} slots, which hold the latest "
+                "only: none can be taken back"
+            )
+        self.length = min(self.length, length)
 
     def _extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         position, new = self.length, keys.shape[2]

@@ -9,7 +9,8 @@ import torch
 from random_models import random_architecture, random_model
 
 from nasviz.errors import InputError, RunError
-from nasviz.model.generate import choose, generate
+from nasviz.model.choice import Chooser
+from nasviz.model.generate import generate
 
 
 def models(n: int, **fixed):
@@ -57,15 +58,15 @@ def test_top_1_is_greedy_and_top_k_draws_among_the_k():
     greedy = generate(model, [1, 2], 9).tokens
     assert generate(model, [1, 2], 9, temperature=2.0, top_k=1).tokens == greedy
     logits = torch.tensor([0.0, 3.0, 1.0, 2.0])
-    generator = torch.Generator().manual_seed(0)
-    drawn = {choose(logits, 5.0, 3, generator) for _ in range(200)}
+    chooser = Chooser(5.0, 3)
+    drawn = {chooser.choose(logits) for _ in range(200)}
     assert drawn == {1, 2, 3}
 
 
 def test_draws_follow_the_softmax_at_that_temperature():
     logits = torch.tensor([0.0, 1.0, 2.0])
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.tensor([choose(logits, 2.0, None, generator) for _ in range(6000)])
+    chooser = Chooser(2.0)
+    drawn = torch.tensor([chooser.choose(logits) for _ in range(6000)])
     shares = torch.bincount(drawn, minlength=3) / len(drawn)
     torch.testing.assert_close(shares, (logits / 2).softmax(0), atol=0.02, rtol=0)
 

@@ -6,7 +6,7 @@ Without it a cost rests on the priors that each option states.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from nasviz.errors import InputError
@@ -17,25 +17,36 @@ class Observed:
     """Shares and rates seen on held-out text, each None where it wasn't measured.
 
     exit_shares: the share of tokens that left at each exit, the last one at the whole model.
+    tokens_per_round: tokens that a round of guesses and its check gave, on average.
     """
 
     exit_shares: tuple[float, ...] | None = None
+    tokens_per_round: float | None = None
 
     def __post_init__(self) -> None:
         if self.exit_shares is not None:
             total = sum(self.exit_shares)
             if min(self.exit_shares, default=-1) < 0 or abs(total - 1) > 1e-6:
                 raise InputError(f"exit_shares={self.exit_shares} do not add up to 1")
+        if self.tokens_per_round is not None and not self.tokens_per_round >= 1:
+            raise InputError(f"tokens_per_round={self.tokens_per_round} is less than one")
 
     def to_json(self) -> dict[str, Any]:
         """Return what was measured, by name."""
-        return {} if self.exit_shares is None else {"exit_shares": list(self.exit_shares)}
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in said.items()
+            if value is not None
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Observed:
         """Return what `to_json` wrote."""
         shares = data.get("exit_shares")
-        return cls(None if shares is None else tuple(shares))
+        return cls(
+            None if shares is None else tuple(shares), tokens_per_round=data.get("tokens_per_round")
+        )
 
 
 NOTHING = Observed()

@@ -15,6 +15,7 @@ from nasviz.cost.dynamic import (
     kv_quantization,
     kv_window,
     layer_skip,
+    self_speculation,
     weight_quantization,
 )
 from nasviz.cost.dynamic.observed import NOTHING, Observed
@@ -31,6 +32,7 @@ from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
+from nasviz.space.options.self_speculation import SelfSpeculation
 from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.table import CandidateTable
 
@@ -42,6 +44,7 @@ RUNS: Mapping[type[Option], Run] = MappingProxyType({
     LayerSkip: layer_skip.run,
     ActivationSparsity: activation_sparsity.run,
     EarlyExit: early_exit.run,
+    SelfSpeculation: self_speculation.run,
     KVWindow: kv_window.run,
     KVEviction: kv_eviction.run,
     KVQuantization: kv_quantization.run,
