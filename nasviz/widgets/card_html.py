@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from nasviz.cost.units import quantity
 from nasviz.cost.workload import Workload
@@ -21,6 +22,7 @@ from nasviz.widgets.html import (
     tag,
     text,
 )
+from nasviz.widgets.policy_words import policy_rows
 
 if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost
@@ -29,24 +31,40 @@ if TYPE_CHECKING:
 _NOTHING = "Click a point of the map, or a row of the trials table: its sizes and costs show here."
 
 
+@dataclass(frozen=True, eq=False)
+class PricedCandidate:
+    """A candidate with its cost; `static` is that of the same model without its policy, if any.
+
+    `basis` says what an expected cost rests on: a prior, or the trial that saw the policy run.
+    """
+
+    candidate: Candidate
+    cost: Cost
+    static: Cost | None = None
+    basis: str = ""
+
+    def figure(self, of: Callable[[Cost], Any], unit: str = "") -> Html:
+        """Return a figure with its unit; under a policy, "static → expected" where they differ."""
+        now = quantity(float(of(self.cost)), unit)
+        before = now if self.static is None else quantity(float(of(self.static)), unit)
+        return bold(now) if before == now else join([text(f"{before} → "), bold(now)])
+
+
 def summary(
-    candidate: Candidate | None,
-    cost: Cost | None,
-    expected: Quality | None,
-    trials: Sequence[Trial],
+    priced: PricedCandidate | None, expected: Quality | None, trials: Sequence[Trial]
 ) -> Html:
     """Return the head of the card: the drawing beside quality and the first figures.
 
     `expected` is what is known without training; `trials` are the candidate's own, latest first.
     """
-    if candidate is None or cost is None:
+    if priced is None:
         return note(text(_NOTHING))
-    architecture = candidate.architecture
+    architecture = priced.candidate.architecture
     rows = [
-        ("weights", bold(quantity(float(cost.parameters.total))), "All weights of the model."),
+        ("weights", priced.figure(lambda cost: cost.parameters.total), "All weights of the model."),
         (
             "time / token",
-            bold(quantity(float(cost.latency.time_per_output_token_s), "s")),
+            priced.figure(lambda cost: cost.latency.time_per_output_token_s, "s"),
             "One more token, predicted for the chosen hardware.",
         ),
         ("kind", text(_kind(architecture.mlp, architecture.position)), ""),
@@ -55,7 +73,14 @@ def summary(
     right = tag("div", title, key_values(rows))
     top = tag("div", draw_architecture(architecture), right, css="nv-card-top")
     quality = tag("div", key_values(quality_rows(expected, trials)), css="nv-quality")
-    return join([top, quality])
+    return join([top, _policy(priced.candidate), quality])
+
+
+def _policy(candidate: Candidate) -> Html:
+    """Return how the candidate is run, an option a row; nothing for a static one."""
+    if not candidate.inference:
+        return Html("")
+    return tag("div", key_values(policy_rows(candidate.inference)), css="nv-quality nv-policy")
 
 
 def _kind(mlp: str, position: str) -> str:
@@ -77,6 +102,10 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
                 help_,
             )
         )
+        whole = trained.result.get("static_bits_per_byte")
+        if whole is not None:
+            help_ = "The same weights with every layer for every token."
+            rows.append(("without its policy", text(f"{whole:.3f}"), help_))
         accuracy = trained.result.get("accuracy")
         if accuracy is not None:
             rows.append(("accuracy", text(f"{accuracy:.1%}"), "Next tokens guessed right."))
@@ -93,46 +122,29 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
     return rows
 
 
-def cost_rows(cost: Cost, workload: Workload) -> Html:
+_COSTS: tuple[tuple[str, Callable[[Cost], Any], str, str], ...] = (
+    ("operations / token", lambda cost: cost.flops.decode_per_token, "FLOP",
+     "Matrix products of one more token, 2 a multiply-add."),
+    ("time to first token", lambda cost: cost.latency.time_to_first_token_s, "s",
+     "Reading the whole prompt."),
+    ("memory", lambda cost: cost.memory.total_bytes, "B",
+     "Weights, key/value cache and activations while serving."),
+    ("cache / token", lambda cost: cost.memory.kv_cache_bytes_per_token, "B",
+     "Keys and values kept for each token of a text."),
+    ("energy / token", lambda cost: cost.energy.token_j, "J",
+     "The device's power for the time of one token: an upper bound."),
+    ("training / token", lambda cost: cost.flops.training_per_token, "FLOP",
+     "Forward and backward pass of one token."),
+)  # fmt: skip
+
+
+def cost_rows(priced: PricedCandidate, workload: Workload) -> Html:
     """Return the key figures of a candidate's cost with their units."""
-    latency, memory, flops = cost.latency, cost.memory, cost.flops
-    return Html(
-        heading("Cost", text(workload_words(workload)))
-        + key_values(
-            [
-                (
-                    "operations / token",
-                    text(quantity(float(flops.decode_per_token), "FLOP")),
-                    "Matrix products of one more token, 2 a multiply-add.",
-                ),
-                (
-                    "time to first token",
-                    text(quantity(float(latency.time_to_first_token_s), "s")),
-                    "Reading the whole prompt.",
-                ),
-                (
-                    "memory",
-                    text(quantity(float(memory.total_bytes), "B")),
-                    "Weights, key/value cache and activations while serving.",
-                ),
-                (
-                    "cache / token",
-                    text(quantity(float(memory.kv_cache_bytes_per_token), "B")),
-                    "Keys and values kept for each token of a text.",
-                ),
-                (
-                    "energy / token",
-                    text(quantity(float(cost.energy.token_j), "J")),
-                    "The device's power for the time of one token: an upper bound.",
-                ),
-                (
-                    "training / token",
-                    text(quantity(float(flops.training_per_token), "FLOP")),
-                    "Forward and backward pass of one token.",
-                ),
-            ]
-        )
-    )
+    rows = [(label, priced.figure(of, unit), help_) for label, of, unit, help_ in _COSTS]
+    said = Html("")
+    if priced.basis:
+        said = tag("div", text(f"static → expected, {priced.basis}"), css="nv-hint")
+    return Html(heading("Cost", text(workload_words(workload))) + said + key_values(rows))
 
 
 def workload_words(workload: Workload) -> str:

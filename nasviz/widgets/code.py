@@ -8,7 +8,10 @@ from nasviz.cost.workload import Workload
 from nasviz.space import named_spaces
 from nasviz.space.architecture import REQUIRED, Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.registry import OPTIONS, setting_fields
 from nasviz.space.search_space import SearchSpace
+from nasviz.widgets.option_space import option_of, with_mode
 from nasviz.widgets.ranges import full_range
 from nasviz.widgets.state import ExplorerState
 
@@ -32,17 +35,35 @@ def _with(given: dict[str, Any]) -> Architecture:
 
 def candidate_code(candidate: Candidate) -> str:
     """Return a cell that makes `candidate` and estimates its cost."""
-    return (
-        "import nasviz\n\n"
-        f"architecture = {architecture_code(candidate.architecture)}\n"
-        "candidate = nasviz.Candidate(architecture)\n"
-        "nasviz.estimate(candidate, nasviz.Workload())\n"
-    )
+    lines = ["import nasviz", "", f"architecture = {architecture_code(candidate.architecture)}"]
+    given = "architecture"
+    if candidate.inference:
+        lines.append(f"inference = {policy_code(candidate.inference)}")
+        given += ", inference"
+    lines += [f"candidate = nasviz.Candidate({given})"]
+    lines += ["nasviz.estimate(candidate, nasviz.Workload())"]
+    return "\n".join(lines) + "\n"
+
+
+def policy_code(policy: InferencePolicy) -> str:
+    """Return the call that makes `policy`: each option with the settings that aren't usual."""
+    given = {
+        option.NAME: {
+            field.name: option.to_json()[field.name]
+            for place, field in enumerate(option.FIELDS)
+            if place == 0 or getattr(option, field.name) != (() if field.is_list else field.default)
+        }
+        for option in policy.options
+    }
+    return f"nasviz.InferencePolicy.from_json({given!r})"
 
 
 def explorer_code(state: ExplorerState) -> str:
     """Return a cell that opens the explorer as it stands: space, ranges, limits, selection."""
-    lines = ["import nasviz", "", f"space = {space_code(state)}", ""]
+    lines = ["import nasviz"]
+    if any(option_of(name) for name in state.space.names):
+        lines.append("from nasviz.space.dimensions import Choice, Real")
+    lines += ["", f"space = {space_code(state.space)}", ""]
     arguments = ["space"]
     if state.workload != Workload():
         arguments.append(f"workload={workload_code(state.workload)}")
@@ -63,18 +84,31 @@ def explorer_code(state: ExplorerState) -> str:
     if state.limits:
         lines.append(f"explorer.limits = {state.limits!r}")
     if state.selection is not None:
-        architecture = architecture_code(state.selection.architecture)
-        lines.append(f"explorer.selection = nasviz.Candidate({architecture})")
+        given = architecture_code(state.selection.architecture)
+        if state.selection.inference:
+            given += f", {policy_code(state.selection.inference)}"
+        lines.append(f"explorer.selection = nasviz.Candidate({given})")
     lines.append("explorer")
     return "\n".join(lines) + "\n"
 
 
-def space_code(state: ExplorerState) -> str:
-    """Return the call that makes the explorer's space."""
-    name = state.space.name
-    if name in named_spaces.names() and state.space == SearchSpace.named(name):
-        return f"nasviz.SearchSpace.{name}()"
-    return f"nasviz.SearchSpace.from_json({state.space.to_json()!r})"
+def space_code(space: SearchSpace) -> str:
+    """Return the calls that make a space: its sizes, then each option of inference in it."""
+    sizes, calls = space, []
+    for kind in OPTIONS:
+        for name in (kind.NAME, *(field.name for field in setting_fields(kind))):
+            if name in space.base:
+                calls.append(f".fixed({name!r}, {space.base[name]!r})")
+            elif name in space.names:
+                calls.append(f".with_dimension({space.dimension(name)!r})")
+        sizes = with_mode(sizes, kind, "off")
+    if sizes.name in named_spaces.names() and sizes == SearchSpace.named(sizes.name):
+        made = f"nasviz.SearchSpace.{sizes.name}()"
+    else:
+        made = f"nasviz.SearchSpace.from_json({sizes.to_json()!r})"
+    if not calls:
+        return made
+    return "\n".join(["(", f"    {made}", *(f"    {call}" for call in calls), ")"])
 
 
 def workload_code(workload: Workload) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.cost.columns import cost_columns
+from nasviz.cost.dynamic.used_share import used_share
 from nasviz.cost.units import plural, quantity
 from nasviz.quality.features import Features, features
 from nasviz.quality.prior import Prediction, Prior, published
 from nasviz.quality.records import Quality
 from nasviz.space.candidate import Candidate
+from nasviz.space.options.registry import OPTIONS
 from nasviz.space.table import CandidateTable
 from nasviz.study.corpus_name import settled_corpus
 from nasviz.study.trial import Trial
@@ -27,7 +29,12 @@ _TOKEN_COSTS = ("parameters_active", "parameters_embedding", "flops_training_per
 
 @dataclass(frozen=True)
 class Expectation:
-    """A prior of quality, the plan that candidates would be trained by, and on what text."""
+    """A prior of quality, the plan that candidates would be trained by, and on what text.
+
+    A candidate whose policy has tokens go through a part of the layers is expected to be as good as
+    a model of that part. It is a stated guess, on the careful side: which tokens leave early is
+    chosen by how easy they are. A trial measures what is really lost.
+    """
 
     prior: Prior
     plan: TrainingPlan
@@ -46,6 +53,12 @@ class Expectation:
             return "prior from published scaling laws, not measured"
         return f"prior from published scaling laws, anchored on {plural(n_trials, 'trial')}"
 
+    def source_of(self, table: CandidateTable) -> str:
+        """Return the prediction's source for the candidates of a table."""
+        if not has_options(table):
+            return self.source
+        return f"{self.source}; with dynamic inference as of the layers that run"
+
     def under(self, plan: TrainingPlan) -> Expectation:
         """Return what is expected under another plan."""
         return replace(self, plan=plan)
@@ -57,6 +70,11 @@ class Expectation:
     def of_candidate(self, candidate: Candidate) -> Quality:
         """Return the quality of one candidate, labelled as a prior."""
         return self.of_table(CandidateTable.of([candidate])).quality(0)
+
+
+def has_options(table: CandidateTable) -> bool:
+    """Whether some candidate of a table is run by an option of inference."""
+    return any(np.any(table.columns[kind.NAME]) for kind in OPTIONS if kind.NAME in table.columns)
 
 
 def budget_words(plan: TrainingPlan) -> str:
@@ -81,14 +99,18 @@ def expectation(
 
     It reads their bits per byte of the *search* part of the text. What is expected guides which
     candidates are looked at and trained next, so the test part, which is reported, has no say in
-    it. Only trials of the same `corpus` count: another text's bits say nothing of this one's.
+    it. Only trials of the same `corpus` count: another text's bits say nothing of this one's. Nor
+    do trials that ran under a policy: what early exits cost them is no law of sizes.
     `facts` are what is known of that corpus beside its trials.
     """
     settled = settled_corpus(corpus)
     done = [
         each
         for each in trials
-        if each.state == "complete" and each.corpus == settled and not each.result.get("plateau")
+        if each.state == "complete"
+        and each.corpus == settled
+        and not each.result.get("plateau")
+        and not each.candidate.inference
     ]
     known = (facts or CorpusFacts(corpus)).with_trials(done)
     if not done:
@@ -124,6 +146,8 @@ def _of_tokens(
 ) -> Features:
     known = columns or cost_columns(names=_TOKEN_COSTS)(table)
     inner = known["parameters_active"] - known["parameters_embedding"]
+    if has_options(table):
+        inner = inner * used_share(table)
     return features(
         table,
         np.maximum(inner, 1),

@@ -22,6 +22,7 @@ from nasviz.widgets.export.save import suffix_of, write
 from nasviz.widgets.export_menu import ExportMenu
 from nasviz.widgets.html import Html, alert
 from nasviz.widgets.panels.card import Card
+from nasviz.widgets.panels.dynamic_panel import TITLE, DynamicPanel
 from nasviz.widgets.panels.header import Header
 from nasviz.widgets.panels.limits_panel import LimitsPanel
 from nasviz.widgets.panels.map_panel import MapPanel
@@ -84,9 +85,11 @@ class Explorer(traitlets.HasTraits):
     def _build(self) -> ipywidgets.VBox:
         state, work = self.state, self._work
         space_panel = SpacePanel(state)
+        dynamic_panel = DynamicPanel(state)
         limits_panel = LimitsPanel(state)
-        self._map_panel = map_panel = MapPanel(state, space_panel.knobs, limits_panel.knobs)
-        sliders = {"Search space": space_panel.knobs, "Limits": limits_panel.knobs}
+        knobs = (space_panel.knobs, dynamic_panel.knobs, limits_panel.knobs)
+        self._map_panel = map_panel = MapPanel(state, *knobs)
+        sliders = dict(zip(("Search space", TITLE, "Limits"), knobs, strict=True))
         self._exports = Exports(state, map_panel.map, sliders)
         menu = ExportMenu(map_panel.map, self._exports.by_kind, work.errand)
         header = Header(state, work.calibrate, work.switch, menu)
@@ -97,7 +100,7 @@ class Explorer(traitlets.HasTraits):
         self._problem = ipywidgets.HTML()
         state.observe(lambda change: self._tell(change.new), names="problem")
         columns = [
-            ipywidgets.VBox([space_panel.view, limits_panel.view]),
+            ipywidgets.VBox([space_panel.view, dynamic_panel.view, limits_panel.view]),
             ipywidgets.VBox([map_panel.view]),
             card.view,
         ]

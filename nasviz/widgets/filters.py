@@ -28,11 +28,20 @@ def passing(columns: Columns, filters: Filters) -> NDArray[np.bool_]:
     for name, (low, high) in filters.ranges.items():
         if name in columns:
             values = columns[name].astype(np.float32)
-            kept &= (values >= np.float32(low)) & (values <= np.float32(high))
+            inside = (values >= np.float32(low)) & (values <= np.float32(high))
+            kept &= inside | _off(columns, name)
     for name, most in filters.limits.items():
         if name in columns:
             kept &= columns[name].astype(np.float32) <= np.float32(most)
     for name, codes in filters.choices.items():
         if name in columns:
-            kept &= np.isin(columns[name], list(codes))
+            kept &= np.isin(columns[name], list(codes)) | _off(columns, name)
     return kept
+
+
+def _off(columns: Columns, name: str) -> NDArray[np.bool_]:
+    """Return where the setting `name` says nothing: its option is off, shape `(n,)` or `(1,)`."""
+    switch = name.split(".", maxsplit=1)[0]
+    if switch == name or switch not in columns:
+        return np.zeros(1, dtype=bool)
+    return ~columns[switch].astype(bool)

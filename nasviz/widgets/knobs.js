@@ -130,6 +130,24 @@ const KINDS = {
     return { node, show };
   },
 
+  one(row, set) {
+    const node = element("div", { class: "nv-chips nv-one", role: "radiogroup", "aria-label": row.label });
+    const chips = row.values.map((value, at) => {
+      const chip = element("button", {
+        type: "button", class: "nv-chip", role: "radio", text: row.labels[at],
+        "data-lm-suppress-shortcuts": "true",
+      });
+      chip.addEventListener("click", () => set(value, true));
+      node.append(chip);
+      return chip;
+    });
+    const show = (value) => chips.forEach((chip, at) => {
+      chip.classList.toggle("nv-on", row.values[at] === value);
+      chip.setAttribute("aria-checked", row.values[at] === value);
+    });
+    return { node, show };
+  },
+
   switch(row, set) {
     const node = element("input", {
       type: "checkbox", "aria-label": row.label, class: "nv-check",
@@ -164,6 +182,16 @@ function typed(row, set, mode, read) {
   };
   const unit = element("span", { class: "nv-unit", text: row.unit });
   return { node: element("span", { class: "nv-typed" }, input, ...(row.unit ? [unit] : [])), show };
+}
+
+// Which control of which row has the focus: rows that are made anew give it back.
+function placeOf(control) {
+  const row = control.closest("[data-knob]");
+  if (!row) return null;
+  return {
+    knob: row.dataset.knob,
+    at: [...row.querySelectorAll("input, select, button")].indexOf(control),
+  };
 }
 
 // One tooltip for the page: whatever has `data-help` inside the explorer shows it on hover or focus.
@@ -240,6 +268,7 @@ async function forward(model, done) {
   const kinds = Object.fromEntries(model.get("knobs").map((row) => [row.name, row]));
   for (const [name, { trait, codes }] of Object.entries(model.get("_forwards"))) {
     const chosen = values[name];
+    if (chosen === undefined) continue; // its row is gone, and this link in a moment
     const value = codes ? chosen.map((each) => codes[kinds[name].values.indexOf(each)]) : chosen;
     if (JSON.stringify(target.get(trait)) !== JSON.stringify(value)) target.set(trait, value);
   }
@@ -273,7 +302,12 @@ function render({ model, el }) {
       );
     });
     const group = element("div", { role: "group", "aria-label": model.get("title") }, ...nodes);
-    if (model.get("summary")) {
+    const held = el.contains(document.activeElement) ? placeOf(document.activeElement) : null;
+    if (model.get("folds")) {
+      const open = el.querySelector("details")?.open ?? false;
+      const summary = element("summary", { class: "nv-h" });
+      el.replaceChildren(element("details", { class: "nv-fold", ...(open && { open: "open" }) }, summary, group));
+    } else if (model.get("summary")) {
       const summary = element("summary", { class: "nv-pill", "aria-label": model.get("title") });
       const menu = element("details", { class: "nv-menu" }, summary, group);
       menu.addEventListener("keydown", (event) => {
@@ -284,6 +318,7 @@ function render({ model, el }) {
       el.replaceChildren(menu);
     } else el.replaceChildren(group);
     showAll();
+    if (held) el.querySelectorAll(`[data-knob="${held.knob}"] :is(input, select, button)`)[held.at]?.focus();
   }
 
   function showAll() {
@@ -301,7 +336,12 @@ function render({ model, el }) {
       control.disabled = model.get("disabled");
     }
     const summary = el.querySelector("summary");
-    if (summary) summary.textContent = model.get("summary");
+    if (summary && model.get("folds")) {
+      const [heading, aside] = model.get("summary").split("\n");
+      summary.replaceChildren(
+        element("span", { text: heading }), element("span", { class: "nv-aside", text: aside ?? "" }),
+      );
+    } else if (summary) summary.textContent = model.get("summary");
   }
 
   // `values` may arrive before the `knobs` they belong to: draw once both are there.
@@ -312,7 +352,7 @@ function render({ model, el }) {
     queueMicrotask(() => { waiting = false; draw(); });
   };
   const closeMenu = (event) => {
-    const menu = el.querySelector("details[open]");
+    const menu = el.querySelector("details.nv-menu[open]");
     if (menu && !el.contains(event.target)) menu.open = false;
   };
   model.on("change:knobs", later(build));

@@ -20,15 +20,16 @@ from nasviz.space.field import Field
 
 HERE = Path(__file__).parent
 
-KnobKind = Literal["range", "slider", "select", "choices", "switch", "number", "text"]
+KnobKind = Literal["range", "slider", "select", "choices", "one", "switch", "number", "text"]
 
 
 @dataclass(frozen=True)
 class Knob:
     """One row: what it is called, what it may be set to, and a line of help.
 
-    `range` holds a pair of `values`, `slider` and `select` one of them, `choices` a non-empty list
-    of them, `switch` a bool, `number` and `text` what was typed. `labels` are the values' texts.
+    `range` holds a pair of `values`, `slider`, `select` and `one` (a chip each) one of them,
+    `choices` a non-empty list of them, `switch` a bool, `number` and `text` what was typed.
+    `labels` are the values' texts.
     """
 
     name: str
@@ -73,7 +74,8 @@ class Knobs(anywidget.AnyWidget):
 
     While a slider is dragged `values` changes in the browser only, for whatever is linked there,
     and reaches the kernel on release; with `live` it reaches the kernel all along. `summary` puts
-    the rows into a small menu that opens under that text. `errors` are shown under their rows.
+    the rows into a small menu that opens under that text; with `folds` it is a heading that they
+    fold away under (a second line of it stands at its right). `errors` are shown under their rows.
     """
 
     _esm = HERE / "knobs.js"
@@ -82,6 +84,7 @@ class Knobs(anywidget.AnyWidget):
     values = traitlets.Dict().tag(sync=True)
     errors = traitlets.Dict().tag(sync=True)
     summary = traitlets.Unicode().tag(sync=True)
+    folds = traitlets.Bool(False).tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)

@@ -32,9 +32,17 @@ _SHORT = {
 }
 
 
+# "Share of the inputs" is "Inputs share" where there is no room.
+_SHARE = re.compile(r"Share of the (.+)")
+
+
 def short_label(field: Field) -> str:
-    """Return a label of at most a dozen letters for a row of knobs."""
-    return _SHORT.get(field.name, field.label)
+    """Return a label of about a dozen letters for a row of knobs."""
+    return _SHORT.get(field.name, _SHARE.sub(_share_first, field.label))
+
+
+def _share_first(found: re.Match[str]) -> str:
+    return f"{found[1].capitalize()} share"
 
 
 def value_label(field: Field, value: Any) -> str:
@@ -68,4 +76,4 @@ def worded(sentence: str, costs: Mapping[str, str]) -> str:
         return name
 
     plural = sentence.replace("heads does not", "heads don't")
-    return re.sub(r"[a-z]+(?:_[a-z]+)+", said, plural)
+    return re.sub(r"[a-z]+(?:[_.][a-z]+)+", said, plural)

@@ -53,6 +53,7 @@ class Mark:
 
     `values` maps column names to numbers and `intervals` a quality's name to (low, high); a mark
     without a value for an axis isn't drawn there. `id` is what `CandidateMap.selection` holds.
+    `ringed` marks stand out: they run under an inference policy.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Mark:
         default_factory=lambda: MappingProxyType({})
     )
     note: str = ""
+    ringed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mark as the page reads it."""
@@ -73,6 +75,7 @@ class Mark:
             "values": {name: float(value) for name, value in self.values.items()},
             "intervals": {name: list(map(float, ends)) for name, ends in self.intervals.items()},
             "note": self.note,
+            "ringed": self.ringed,
         }
 
 

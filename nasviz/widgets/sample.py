@@ -84,7 +84,7 @@ def _sample(
     table: CandidateTable, costs: Mapping[str, NDArray[Any]], expected: Expectation
 ) -> Sample:
     bits = expected.of_table(table).bits_per_byte
-    return Sample(table, costs, bits, expected.label, expected.source)
+    return Sample(table, costs, bits, expected.label, expected.source_of(table))
 
 
 def count_space(narrowed: SearchSpace, workload: Workload, hardware: Hardware) -> SpaceCount:

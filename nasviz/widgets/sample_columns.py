@@ -11,9 +11,12 @@ from nasviz.space.search_space import SearchSpace
 from nasviz.widgets.filters import Filters, passing
 from nasviz.widgets.labels import short_label
 from nasviz.widgets.map_columns import Better, MapColumn, full_column
+from nasviz.widgets.option_space import option_of
 from nasviz.widgets.sample import Sample
 
 QUALITY = "bits_per_byte"
+# Dimensions whose colour scale is even; the others double.
+_EVEN = ("n_layers", "n_heads", "ff_ratio")
 
 
 def map_columns(sample: Sample, space: SearchSpace) -> list[MapColumn]:
@@ -28,8 +31,8 @@ def map_columns(sample: Sample, space: SearchSpace) -> list[MapColumn]:
                 points[field.name],
                 short_label(field),
                 "dimension",
-                log=field.name not in ("n_layers", "n_heads", "ff_ratio"),
-                choices=field.choices,
+                log=field.name not in _EVEN and option_of(field.name) is None,
+                choices=("off", "on") if field.kind == "switch" else field.choices,
                 help=field.help,
             )
         )

@@ -134,13 +134,24 @@ class ExplorerState(traitlets.HasTraits):
 
         Raises `InputError` where nothing is left.
         """
-        space = narrowed_to(self.space, self.ranges)
+        with self.lock:
+            space = narrowed_to(self.space, self.ranges)
         for name, maximum in self.limits.items():
             space = space.limited(name, maximum)
         if self.target is not None:
             solve_for = [name for name in ("d_model",) if name in space.names]
             space = space.with_parameters(self.target, solve_for or space.names[:1])
         return space
+
+    def search_in(self, space: SearchSpace, ranges: Mapping[str, Any]) -> None:
+        """Make `space` the explorer's, narrowed to `ranges`; dimensions left out stay whole.
+
+        Raises `InputError` where the ranges don't fit it.
+        """
+        whole = checked_ranges(space, ranges)
+        with self.lock, self.hold_trait_notifications():
+            self.space = space
+            self.ranges = whole
 
     def is_narrowed(self) -> bool:
         """Whether anything of the space is left out."""

@@ -51,7 +51,9 @@ class Work:
 
     def start(self) -> None:
         """Begin once the explorer is on the page: sample first, then the study."""
-        self.state.observe(lambda _change: self._refine(), names=["ranges", "limits", "target"])
+        self.state.observe(
+            lambda _change: self._refine(), names=["space", "ranges", "limits", "target"]
+        )
         self.state.observe(lambda _change: self._recost(), names=["workload", "hardware"])
         self.state.observe(
             lambda _change: self._expect(), names=["plan", "study", "corpus", "facts"]

@@ -39,10 +39,12 @@ def map_page(
     `panels` are the sliders' headings and rows; those that are linked to the map move it.
     """
     models: dict[str, Any] = {shown.model_id: _state(shown)}
-    models |= {knobs.model_id: _linked(_state(knobs)) for _, knobs in panels}
+    shown_rows = [(name, knobs.model_id, _linked(_state(knobs))) for name, knobs in panels]
+    shown_rows = [each for each in shown_rows if each[2]["knobs"]]
+    models |= {model_id: state for _, model_id, state in shown_rows}
     data = {
         "map": shown.model_id,
-        "panels": [{"title": name, "knobs": knobs.model_id} for name, knobs in panels],
+        "panels": [{"title": name, "knobs": model_id} for name, model_id, _ in shown_rows],
         "models": models,
         "bokeh": BOKEH_ID,
         "version": bokeh_version(),
@@ -74,9 +76,9 @@ def _state(widget: ipywidgets.Widget) -> dict[str, Any]:
 
 
 def _linked(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the rows that move the map: the others ask something of a kernel."""
+    """Return the rows that move the map, unfolded: the others ask something of a kernel."""
     rows = [row for row in state["knobs"] if row["name"] in state["_forwards"]]
-    return {**state, "knobs": rows}
+    return {**state, "knobs": rows, "folds": False, "summary": ""}
 
 
 def _plain(value: Any) -> Any:

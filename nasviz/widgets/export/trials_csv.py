@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,17 +15,20 @@ ABOUT = (
     "number", "state", "origin", "corpus", "reason", "attempts", "created", "started", "ended",
 )  # fmt: skip
 RESULTS = (
-    "bits_per_byte", "search_bits_per_byte", "perplexity", "accuracy", "loss", "tokens", "bytes",
-    "epochs", "steps", "seconds", "parameters", "time_per_output_token_s",
-    "measured_time_per_output_token_s", "cost_hardware", "device", "threads", "seed", "plateau",
-    "corpus_sha256",
+    "bits_per_byte", "static_bits_per_byte", "search_bits_per_byte", "perplexity", "accuracy",
+    "loss", "tokens", "bytes", "epochs", "steps", "seconds", "parameters",
+    "time_per_output_token_s", "measured_time_per_output_token_s", "cost_hardware", "device",
+    "threads", "seed", "plateau", "corpus_sha256",
 )  # fmt: skip
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:
-    """Return `trials` one a row: about it, its architecture, its plan as `plan_…`, its result."""
+    """Return `trials` one a row: about it, its candidate, its plan as `plan_…`, its result.
+
+    The columns of sizes are followed by `inference`, the policy as JSON; `{}` is static.
+    """
     plans = sorted({name for trial in trials for name in trial.plan})
-    head = [*ABOUT, *NAMES, *(f"plan_{name}" for name in plans), *RESULTS]
+    head = [*ABOUT, *NAMES, "inference", *(f"plan_{name}" for name in plans), *RESULTS]
     return sheet(head, (_row(trial, plans) for trial in trials))
 
 
@@ -34,6 +38,7 @@ def _row(trial: Trial, plans: Sequence[str]) -> list[Any]:
     return [
         *about,
         *(sizes[name] for name in NAMES),
+        json.dumps(trial.candidate.inference.to_json()),
         *(trial.plan.get(name) for name in plans),
         *(trial.result.get(name) for name in RESULTS),
     ]

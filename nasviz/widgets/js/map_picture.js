@@ -85,9 +85,10 @@ function paintSwatch(paint, kind, left, middle, theme) {
   const { accent, trained, landmark, green } = theme;
   paint.lineWidth = 2;
   paint.beginPath();
-  if (kind === "trained" || kind === "waiting") {
-    paint.arc(left + 9, middle, 4.5, 0, 2 * Math.PI);
-    [paint.fillStyle, paint.strokeStyle] = [trained, trained];
+  if (kind === "trained" || kind === "waiting" || kind === "ring") {
+    paint.arc(left + 9, middle, kind === "ring" ? 6 : 4.5, 0, 2 * Math.PI);
+    const ink = kind === "ring" ? green : trained;
+    [paint.fillStyle, paint.strokeStyle] = [ink, ink];
     if (kind === "trained") paint.fill();
     else paint.stroke();
     return;

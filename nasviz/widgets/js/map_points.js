@@ -104,9 +104,11 @@ export function describeRow(row, sample, specs, axes) {
   const sizes = [];
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.role !== "dimension" || !sample.has(name)) continue;
+    if (!sample.speaks(name, row)) continue;
     const code = sample.values(name)[row];
     if (spec.choices) {
-      sizes.push(spec.choices[code]);
+      const chosen = spec.choices[code];
+      sizes.push(chosen === "on" || chosen === "off" ? `${spec.label} ${chosen}` : chosen);
       continue;
     }
     const value = formatValue(code, spec.unit);

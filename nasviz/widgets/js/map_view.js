@@ -232,6 +232,8 @@ export class MapView {
     const columns = (marks) => ({ x: marks.map(({ x }) => x), y: marks.map(({ y }) => y) });
     const trained = of("trained");
     for (const kind of ["trained", "waiting"]) this.figure.set(kind, columns(of(kind)));
+    const ringed = seen.filter((mark) => mark.ringed);
+    this.figure.set("rings", columns(ringed));
     const landmarks = of("landmark");
     this.figure.set("landmarks", columns(landmarks));
     const labelled = this.clearLabels(landmarks);
@@ -247,6 +249,7 @@ export class MapView {
     const items = [["front", "front, predicted"]];
     if (trained.length) items.push(["trained", "trained"]);
     if (front.length > 1) items.push(["trained-front", "front, trained"]);
+    if (ringed.length) items.push(["ring", "dynamic"]);
     if (of("waiting").length) items.push(["waiting", "in training"]);
     if (landmarks.length) items.push(["landmark", "known model"]);
     for (const line of this.model.get("lines")) items.push(["line", line.label]);

@@ -8,6 +8,11 @@ const ARRAYS = {
   float32: Float32Array, float64: Float64Array,
 };
 
+// The column that says whether the option of a setting is on: "early_exit" of "early_exit.first".
+function switchOf(name) {
+  return name.includes(".") ? name.slice(0, name.indexOf(".")) : undefined;
+}
+
 export function decodeColumn(wire) {
   return new ARRAYS[wire.dtype](ownBuffer(wire.data));
 }
@@ -33,6 +38,12 @@ export class Sample {
     if (n !== this.n) {
       this.n = n;
       this.forget();
+      changed = true;
+    }
+    for (const name of [...this.columns.keys()]) {
+      if (name in specs) continue;
+      this.dropFiltersOf(name);
+      this.columns.delete(name);
       changed = true;
     }
     for (const name of Object.keys(specs)) {
@@ -73,8 +84,9 @@ export class Sample {
   }
 
   dropFiltersOf(name) {
-    for (const kind of ["range", "limit", "choice"]) {
-      this.replaceFilter(`${kind}_${name}`, null);
+    for (const key of [...this.filters.keys()]) {
+      const filtered = key.slice(key.indexOf("_") + 1);
+      if (filtered === name || switchOf(filtered) === name) this.replaceFilter(key, null);
     }
   }
 
@@ -84,8 +96,16 @@ export class Sample {
     const fails = wanted === null || wanted === undefined
       ? null
       : test(this.columns.get(name).values, wanted);
+    if (fails) this.passWhereOff(name, fails);
     this.replaceFilter(key, fails, said);
     return true;
+  }
+
+  // A setting says nothing of candidates whose option is off: they pass.
+  passWhereOff(name, fails) {
+    const on = this.columns.get(switchOf(name))?.values;
+    if (!on) return;
+    for (let i = 0; i < fails.length; i++) if (!on[i]) fails[i] = 0;
   }
 
   replaceFilter(key, fails, said) {
@@ -110,6 +130,12 @@ export class Sample {
     this.left = left;
     if (fails) this.filters.set(key, { fails, said });
     else this.filters.delete(key);
+  }
+
+  // Whether column `name` says something of a row: a setting doesn't where its option is off.
+  speaks(name, row) {
+    const on = this.columns.get(switchOf(name))?.values;
+    return !on || on[row] !== 0;
   }
 
   has(name) {

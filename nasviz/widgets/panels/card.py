@@ -12,13 +12,14 @@ from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
 from nasviz.space.dimensions import Dimension
 from nasviz.widgets.breakdown import breakdown_html
-from nasviz.widgets.card_html import cost_rows, summary
+from nasviz.widgets.card_html import PricedCandidate, cost_rows, summary
 from nasviz.widgets.code import candidate_code
 from nasviz.widgets.copy_button import CopyButton
 from nasviz.widgets.editing import editable, edited, size_of
 from nasviz.widgets.html import Html, heading, text
 from nasviz.widgets.knobs import Knob, Knobs
 from nasviz.widgets.labels import short_label, value_label
+from nasviz.widgets.observed import observed_of
 from nasviz.widgets.panels.space_panel import dimension_values
 from nasviz.widgets.roofline_drawing import draw_roofline
 from nasviz.widgets.state import ExplorerState
@@ -78,10 +79,11 @@ class Card:
                 architecture, followed = edited(
                     candidate.architecture, self.state.space, dimension.name, value
                 )
+                changed = Candidate(architecture, candidate.inference)
             except InputError as problem:
                 self.sizes.errors = {dimension.name: str(problem)}
                 return
-            self.state.select(Candidate(architecture, candidate.inference))
+            self.state.select(changed)
             self.sizes.errors = {
                 name: f"follows {short_label(dimension.field).lower()}: sizes must divide"
                 for name in followed
@@ -94,20 +96,35 @@ class Card:
         self.pin.disabled = self.train.disabled = candidate is None
         self.pin.description = "unpin" if candidate in state.pinned else "pin"
         if candidate is None:
-            self.top.value = summary(None, None, None, ())
+            self.top.value = summary(None, None, ())
             self.figures.value = self.roof.value = Html("")
             self.sizes.show_rows([], {})
             return
-        cost = estimate(candidate, state.workload, state.hardware)
+        priced = self._priced(candidate)
+        cost = priced.cost
         expected = state.prior.of_candidate(candidate) if state.prior is not None else None
-        self.top.value = summary(candidate, cost, expected, state.study.of(candidate))
-        self.figures.value = Html(cost_rows(cost, state.workload) + breakdown_html(cost))
+        self.top.value = summary(priced, expected, state.study.of(candidate))
+        self.figures.value = Html(cost_rows(priced, state.workload) + breakdown_html(cost))
         self.roof.value = Html(
             heading("Roofline", text(state.hardware.label))
             + draw_roofline(cost, state.workload, state.hardware)
         )
         self.copy.text = candidate_code(candidate)
         self._show_sizes(candidate)
+
+    def _priced(self, candidate: Candidate) -> PricedCandidate:
+        """Return the candidate with its cost, by what a trial saw of its policy where one did."""
+        state = self.state
+        if not candidate.inference:
+            return PricedCandidate(candidate, estimate(candidate, state.workload, state.hardware))
+        static = estimate(candidate.architecture, state.workload, state.hardware)
+        found = observed_of(state.study.of(candidate))
+        if found is None:
+            cost = estimate(candidate, state.workload, state.hardware)
+            return PricedCandidate(candidate, cost, static, "from priors, not measured")
+        trial, observed = found
+        cost = estimate(candidate, state.workload, state.hardware, observed=observed)
+        return PricedCandidate(candidate, cost, static, f"by what trial {trial.number} saw")
 
     def _show_sizes(self, candidate: Candidate) -> None:
         sizes = {

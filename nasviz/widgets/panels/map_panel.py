@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ipywidgets
@@ -12,6 +12,7 @@ from nasviz.cost.columns import COST_COLUMNS, cost_columns
 from nasviz.cost.units import quantity
 from nasviz.space import presets
 from nasviz.space.candidate import Candidate
+from nasviz.space.dimensions import Dimension
 from nasviz.space.table import CandidateTable
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
@@ -19,8 +20,12 @@ from nasviz.widgets.candidate_map import CandidateMap
 from nasviz.widgets.expectation import budget_words
 from nasviz.widgets.html import Html, table, tag, text
 from nasviz.widgets.knobs import Forward, Knobs
-from nasviz.widgets.map_columns import Mark
+from nasviz.widgets.map_columns import Mark, MarkKind
+from nasviz.widgets.observed import observed_of, trial_cost
+from nasviz.widgets.option_space import option_of
 from nasviz.widgets.panels.limits_panel import LIMITED
+from nasviz.widgets.panels.space_panel import sizes_of
+from nasviz.widgets.policy_words import policy_phrase
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.sample import Sample
 from nasviz.widgets.sample_columns import QUALITY, map_columns
@@ -39,8 +44,11 @@ MOST_FRONT_ROWS = 12
 class MapPanel:
     """Brings the state to a `CandidateMap`, and picks on it back to the state."""
 
-    def __init__(self, state: ExplorerState, space_knobs: Knobs, limit_knobs: Knobs) -> None:
+    def __init__(
+        self, state: ExplorerState, space_knobs: Knobs, option_knobs: Knobs, limit_knobs: Knobs
+    ) -> None:
         self.state = state
+        self._option_knobs = option_knobs
         self.map = CandidateMap(
             x=FIRST_COST, y=QUALITY, label="map of candidates: a cost against bits per byte"
         )
@@ -48,7 +56,9 @@ class MapPanel:
         self.view = ipywidgets.VBox([self.map, self.front])
         self._marked: dict[str, Candidate] = {}
         self._known: dict[str, Candidate] = {}
-        self._link(space_knobs, limit_knobs)
+        space_knobs.forward(self.map, self._forwards(sizes_of(state.space)))
+        limit_knobs.forward(self.map, {name: Forward(self.map.add_limit(name)) for name in LIMITED})
+        self._link_options()
         self.map.on_tap(self._picked)
         self.map.on_lasso(self._lassoed)
         self.map.observe(lambda _change: self._show_front(), names=["front", "x"])
@@ -56,17 +66,26 @@ class MapPanel:
         state.observe(lambda _change: self._show_marks(), names=["study", "pinned", "prior"])
         state.observe(lambda _change: self._show_selection(), names="selection")
         state.observe(lambda _change: self._show_filters(), names=["ranges", "limits"])
+        state.observe(lambda _change: self._link_options(), names="space")
 
-    def _link(self, space_knobs: Knobs, limit_knobs: Knobs) -> None:
+    def _link_options(self) -> None:
+        """Have the knobs of options that the space searches now filter the map."""
+        searched = [
+            each
+            for each in self.state.space.dimensions
+            if option_of(each.name) is not None and "." in each.name
+        ]
+        self._option_knobs.forward(self.map, self._forwards(searched))
+
+    def _forwards(self, dimensions: Iterable[Dimension]) -> dict[str, Forward]:
         forwards = {}
-        for dimension in self.state.space.dimensions:
+        for dimension in dimensions:
             if is_numeric(dimension):
                 forwards[dimension.name] = Forward(self.map.add_range(dimension.name))
             else:
                 codes = tuple(int(code) for code in np.asarray(dimension.grid))
                 forwards[dimension.name] = Forward(self.map.add_choices(dimension.name), codes)
-        space_knobs.forward(self.map, forwards)
-        limit_knobs.forward(self.map, {name: Forward(self.map.add_limit(name)) for name in LIMITED})
+        return forwards
 
     def _show_filters(self) -> None:
         """Bring ranges and limits that Python wrote; those of the sliders are there already."""
@@ -117,6 +136,9 @@ class MapPanel:
         for trial, values in zip(
             shown, self._values_of([trial.candidate for trial in shown]), strict=True
         ):
+            if observed_of([trial]) is not None:
+                cost = trial_cost(trial, self.state.workload, self.state.hardware)
+                values |= {name: float(column.of(cost)) for name, column in COST_COLUMNS.items()}
             if trial.state != "complete":
                 # The cloud is drawn for the plan on show; a trial has a plan of its own.
                 own = self.state.prior.under(TrainingPlan.from_json(dict(trial.plan)))
@@ -164,6 +186,9 @@ class MapPanel:
             (trial for trial in self.state.study.of(candidate) if trial.state == "complete"), None
         )
         if measured is not None:
+            if observed_of([measured]) is not None:
+                cost = trial_cost(measured, self.state.workload, self.state.hardware)
+                values |= {name: float(column.of(cost)) for name, column in COST_COLUMNS.items()}
             values[QUALITY] = float(measured.result[QUALITY])
         title = candidate.architecture.title
         self.map.current = Mark("current", title, "landmark", values).to_dict()
@@ -226,13 +251,20 @@ def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:
     Its note says after how much training: the cloud below it may stand for another budget.
     """
     name, title = f"{TRIAL}{trial.number}", trial.candidate.architecture.title
+    policy = trial.candidate.inference
+    run = f"; {policy_phrase(policy)}" if policy else ""
     if trial.state != "complete":
         budget = budget_words(TrainingPlan.from_json(dict(trial.plan)))
-        note = f"{trial.state}; predicted for {budget}, not measured"
-        return Mark(name, f"trial {trial.number}: {title}", "waiting", values, note=note)
-    measured = {**values, QUALITY: float(trial.result[QUALITY])}
-    note = f"measured after {quantity(trial.result['tokens'])} tokens"
-    return Mark(name, f"trial {trial.number}: {title}", "trained", measured, note=note)
+        note = f"{trial.state}; predicted for {budget}, not measured{run}"
+        kind: MarkKind = "waiting"
+    else:
+        values = {**values, QUALITY: float(trial.result[QUALITY])}
+        note = f"measured after {quantity(trial.result['tokens'])} tokens{run}"
+        whole = trial.result.get("static_bits_per_byte")
+        note += f", {whole:.3f} bits per byte without" if whole is not None else ""
+        kind = "trained"
+    label = f"trial {trial.number}: {title}"
+    return Mark(name, label, kind, values, note=note, ringed=bool(policy))
 
 
 def landmarks(sample: Sample) -> dict[str, Candidate]:

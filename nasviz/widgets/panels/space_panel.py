@@ -11,24 +11,31 @@ from nasviz.cost.columns import COST_COLUMNS
 from nasviz.cost.units import count
 from nasviz.space.counting import SpaceCount
 from nasviz.space.dimensions import Choice, Dimension, Real
+from nasviz.space.search_space import SearchSpace
 from nasviz.widgets.html import Html, bold, heading, join, note, text
 from nasviz.widgets.knobs import Knob, Knobs
 from nasviz.widgets.labels import short_label, value_label, worded
+from nasviz.widgets.option_space import option_of
 from nasviz.widgets.ranges import is_numeric
 from nasviz.widgets.state import ExplorerState
 
 CONTINUOUS_STEPS = 41
 MOST_REASONS = 4
+# How `nasviz.space.conditional` ends the reason that counts one candidate once: nothing is missing.
+REPEATS = "says nothing"
 
 
 class SpacePanel:
-    """The sliders that narrow the space, and a note of what is left and what is excluded."""
+    """The sliders that narrow sizes, and a note of what is left of the space and what is excluded.
+
+    Options of inference have a panel of their own (`DynamicPanel`).
+    """
 
     def __init__(self, state: ExplorerState) -> None:
         self.state = state
         self.knobs = Knobs(
-            [range_knob(dimension) for dimension in state.space.dimensions],
-            state.ranges,
+            [range_knob(dimension) for dimension in sizes_of(state.space)],
+            self._ranges(),
             title="Search space",
         )
         self.reset = ipywidgets.Button(
@@ -48,19 +55,27 @@ class SpacePanel:
         self._show_count()
         self._show_reset()
 
+    def _ranges(self) -> dict[str, Any]:
+        return {each.name: self.state.ranges[each.name] for each in sizes_of(self.state.space)}
+
     def _narrow(self, values: dict[str, Any]) -> None:
-        if values != self.state.ranges:
-            self.state.ranges = values
+        if values != self._ranges():
+            self.state.ranges = {**self.state.ranges, **values}
 
     def _show_reset(self) -> None:
         self.reset.disabled = not self.state.is_narrowed()
 
-    def _show_ranges(self, change: Any) -> None:
-        if self.knobs.values != change.new:
-            self.knobs.values = change.new
+    def _show_ranges(self, _change: Any) -> None:
+        if self.knobs.values != self._ranges():
+            self.knobs.values = self._ranges()
 
     def _show_count(self) -> None:
         self.note.value = count_note(self.state.count)
+
+
+def sizes_of(space: SearchSpace) -> tuple[Dimension, ...]:
+    """Return the dimensions that are no options of inference."""
+    return tuple(each for each in space.dimensions if option_of(each.name) is None)
 
 
 def range_knob(dimension: Dimension) -> Knob:
@@ -98,7 +113,8 @@ def count_note(counted: SpaceCount | None) -> Html:
         return note(text("counting candidates …"))
     about = "" if counted.exact else "about "
     left = join([text(about), bold(count(counted.feasible)), text(" candidates left")])
-    excluded = sorted(counted.excluded.items(), key=lambda pair: -pair[1])
+    excluded = [each for each in counted.excluded.items() if not each[0].endswith(REPEATS)]
+    excluded.sort(key=lambda pair: -pair[1])
     gone = sum(amount for _, amount in excluded)
     if not gone:
         return note(left, text(" · none excluded"))

@@ -13,6 +13,7 @@ from nasviz.study.trial import Request, Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
 from nasviz.widgets.panels.trial_actions import TrialActions
+from nasviz.widgets.policy_words import policy_phrase
 from nasviz.widgets.state import ExplorerState
 
 COLUMNS = (
@@ -23,6 +24,7 @@ COLUMNS = (
     TableColumn("heads", "heads"),
     TableColumn("vocabulary", "vocabulary"),
     TableColumn("context", "context"),
+    TableColumn("inference", "inference", "How it runs: static, or its options."),
     TableColumn("weights", "weights"),
     TableColumn("bits_per_byte", "bits/byte", "Of held-out text that no search saw."),
     TableColumn("accuracy", "accuracy", "Next tokens guessed right."),
@@ -88,6 +90,7 @@ class TrialsTab:
 def trial_cells(trial: Trial) -> dict[str, Cell]:
     """Return a trial's row of the table."""
     sizes, result = trial.candidate.architecture, trial.result
+    run = policy_phrase(trial.candidate.inference)
 
     def whole(value: int) -> Cell:
         return Cell(f"{value:,}", value)
@@ -108,6 +111,7 @@ def trial_cells(trial: Trial) -> dict[str, Cell]:
         "heads": whole(sizes.n_heads),
         "vocabulary": whole(sizes.vocab_size),
         "context": whole(sizes.context_length),
+        "inference": Cell(run, run),
         "weights": amount("parameters"),
         "bits_per_byte": measured("bits_per_byte", ".3f"),
         "accuracy": measured("accuracy", ".1%"),
@@ -145,7 +149,7 @@ def differences(trials: Sequence[Trial]) -> list[tuple[str, list[str]]]:
 
 def _flat(trial: Trial) -> dict[str, str]:
     cells = trial_cells(trial)
-    shown = ("bits_per_byte", "accuracy", "weights", "tokens", "seconds", "state")
+    shown = ("inference", "bits_per_byte", "accuracy", "weights", "tokens", "seconds", "state")
     labels = {column.name: column.label for column in COLUMNS}
     record = {labels[name]: cells[name].text for name in shown}
     sizes = trial.candidate.architecture.to_json()
