@@ -9,6 +9,7 @@ from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.evaluation.exit_trace import trace_exits
+from nasviz.evaluation.generation_speed import GenerationSpeed, measure_generation
 from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.execution.results import plain
@@ -25,6 +26,8 @@ TRACES = {"calibration": "exit_trace_calibration.npz", "test": "exit_trace_test.
 TRACE_BYTES = 1 << 16
 # What is timed: the first part of the test text, one sequence, half of a context as the prompt.
 LATENCY_ROUNDS = 3
+# What is written to see how fast, and how often guesses are right.
+N_PROMPTS, PROMPT_TOKENS, WRITTEN_TOKENS = 6, 32, 64
 
 
 def dynamic_results(
@@ -40,7 +43,8 @@ def dynamic_results(
     `dynamic` is its score on the test part under the policy. Exit traces of the calibration and the
     test part go into `directory`.
     """
-    observed = observe(candidate, dynamic)
+    speed = speed_on_text(model, candidate, tokenized)
+    observed = observe(candidate, dynamic, speed)
     expected = estimate(candidate, observed=observed)
     static = estimate(candidate.architecture)
     found: dict[str, Any] = {
@@ -60,20 +64,37 @@ def dynamic_results(
         for part, trace in traces.items():
             save_exit_trace(trace, directory / TRACES[part])
         found["exit_sweep"] = sweep_json(traces["test"], option)
+    found["generation_speed"] = speed.to_json()
     latency = measure_on_text(model, candidate, tokenized)
     found["policy_latency"] = latency.to_json()
-    found["measured_time_per_output_token_s"] = latency.token_s
+    guesses = speed.tokens_per_round is not None
+    found["measured_time_per_output_token_s"] = speed.token_s if guesses else latency.token_s
     return found
 
 
-def observe(candidate: Candidate, dynamic: PolicyScore) -> Observed:
-    """Return what a score under the policy shows of its decisions, as costs read it."""
+def observe(candidate: Candidate, dynamic: PolicyScore, speed: GenerationSpeed) -> Observed:
+    """Return what scoring and writing under the policy show of its decisions, as costs read it."""
     option = candidate.inference.get(EarlyExit)
     if option is None:
-        return Observed()
-    n_layers = candidate.architecture.n_layers
+        return Observed(tokens_per_round=speed.tokens_per_round)
+    n_layers = candidate.inference.running(candidate.architecture).n_layers
     places = (*option.exits(n_layers), n_layers)
     return Observed(tuple(dynamic.depth_shares.get(place, 0.0) for place in places))
+
+
+def speed_on_text(
+    model: Transformer, candidate: Candidate, tokenized: TokenizedCorpus
+) -> GenerationSpeed:
+    """Return how fast the model writes on, after the beginnings of pieces of the test text."""
+    context = model.architecture.context_length
+    tokens = tokenized.tokens("test")
+    prompt = max(1, min(PROMPT_TOKENS, context // 4, len(tokens)))
+    starts = range(0, len(tokens) - prompt + 1, max(1, (len(tokens) - prompt) // N_PROMPTS))
+    prompts = [
+        [int(token) for token in tokens[start : start + prompt]] for start in starts[:N_PROMPTS]
+    ]
+    n_tokens = max(2, min(WRITTEN_TOKENS, context - prompt))
+    return measure_generation(model, candidate.inference, prompts, n_tokens)
 
 
 def sweep_json(trace: ExitTrace, option: EarlyExit) -> dict[str, Any]:

@@ -70,6 +70,12 @@ class InferencePolicy:
             each.check_fits(architecture)
             architecture = each.running(architecture)
 
+    def running(self, architecture: Architecture) -> Architecture:
+        """Return the sizes that are really computed with, of a model of these sizes."""
+        for each in self.options:
+            architecture = each.running(architecture)
+        return architecture
+
     def to_json(self) -> dict[str, object]:
         """Return one key an option that is on; `{}` is the static model."""
         return {each.NAME: each.to_json() for each in self.options}
