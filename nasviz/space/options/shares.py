@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 
 def share_of(whole: Any, share: Any, step: int = 1) -> Any:
@@ -16,7 +15,14 @@ def share_of(whole: Any, share: Any, step: int = 1) -> Any:
     >>> share_of(12, 0.5), share_of(17, 0.5, step=8), share_of(17, 1.0, step=8), share_of(3, 0.01)
     (6, 8, 17, 1)
     """
-    rounded = step * np.floor(whole * share / step + 0.5)
-    part = np.minimum(whole, np.maximum(step, rounded))
-    found = np.where(share >= 1, whole, part)
-    return found if found.ndim else int(found)
+    if isinstance(whole, int) and isinstance(share, int | float):
+        rounded = step * math.floor(whole * share / step + 0.5)
+        return whole if share >= 1 else min(whole, max(step, rounded))
+    return _shares_of(whole, share, step)
+
+
+def _shares_of(wholes: Any, shares: Any, step: int) -> Any:
+    import numpy as np  # not at the top: an architecture alone needs no numpy
+
+    rounded = step * np.floor(wholes * shares / step + 0.5)
+    return np.where(shares >= 1, wholes, np.minimum(wholes, np.maximum(step, rounded)))

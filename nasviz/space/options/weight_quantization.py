@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nasviz.errors import InputError
 from nasviz.space.field import Field, integer
@@ -20,6 +18,14 @@ GROUP_SIZES = (32, 64, 128, 256)
 
 _INT8 = "Dettmers et al. 2022, LLM.int8(), arXiv:2208.07339"
 _GPTQ = "Frantar et al. 2022, GPTQ, arXiv:2210.17323"
+
+
+def _one_of(value: Any, choices: tuple[int, ...]) -> Any:
+    """Return whether a number, or each of a column, is one of `choices`."""
+    found = value == choices[0]
+    for each in choices[1:]:
+        found = found | (value == each)
+    return found
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,11 @@ class WeightQuantization(Option):
     RULES = (
         FitRule(
             "weights have 16, 8 or 4 bits",
-            (), ("bits",), lambda bits: np.isin(bits, BITS),
+            (), ("bits",), lambda bits: _one_of(bits, BITS),
         ),
         FitRule(
             "groups have 32, 64, 128 or 256 weights",
-            (), ("group_size",), lambda group_size: np.isin(group_size, GROUP_SIZES),
+            (), ("group_size",), lambda group_size: _one_of(group_size, GROUP_SIZES),
         ),
     )  # fmt: skip
 
