@@ -108,3 +108,17 @@ def test_tables_of_static_and_dynamic_candidates_can_be_joined_and_read_back() -
     parts = [CandidateTable.of([row]) for row in rows]
     assert list(CandidateTable.concatenate(parts)) == rows
     assert list(table.take([1, 0])) == rows[::-1]
+
+
+def test_exits_stand_in_the_layers_that_run() -> None:
+    space = SearchSpace(
+        (
+            Choice("layer_skip", (False, True)),
+            Real("layer_skip.keep", 0.25, 1.0, step=0.25),
+            Integer("early_exit.first", 1, 7),
+        ),
+        base={**BASE, "n_layers": 8, "early_exit": True},
+    )
+    # 8, 2, 4, 6 and 8 layers run; exits stand below the last of them.
+    assert space.count().feasible == 7 + 1 + 3 + 5 + 7
+    assert len(list(space.enumerate())) == 23
