@@ -56,15 +56,16 @@ def count_flops(running: Running, workload: Workload) -> Flops:
     """Return the FLOPs that `workload` asks of what is `running` (convention: see the module)."""
     sizes = running.sizes
     prompt = prompt_tokens(sizes, workload)
+    dense = _per_layer(sizes, 1)
 
     prefill = _parts(
-        _per_layer(sizes, _kept_inputs(running, workload.batch * prompt)),
+        _per_layer(sizes, _kept_inputs(running, workload.batch * prompt), dense),
         layers=running.prompt_layers,
         tokens=prompt,
         pairs=running.prompt_pairs * computed_pairs(running, prompt),
         logits=1,
     )
-    decode = _decode_parts(running, workload.batch, decode_keys(running, workload))
+    decode = _decode_parts(running, dense, workload)
     training = _training_parts(running, workload)
 
     prefill_total = _total(prefill)
@@ -75,34 +76,38 @@ def count_flops(running: Running, workload: Workload) -> Flops:
         decode_per_token=decode_total,
         training_per_token=_total(training),
         request=prefill_total + (workload.generated_tokens - 1) * decode_total,
-        causal_saving=workload.batch * _per_layer(sizes, 1).scores * running.prompt_pairs * unseen,
+        causal_saving=workload.batch * dense.scores * running.prompt_pairs * unseen,
         prefill_parts=_times(workload.batch, prefill),
         decode_parts=decode,
         training_parts=training,
     )
 
 
-def _decode_parts(running: Running, batch: int, keys: Amount) -> FlopsParts:
+def _decode_parts(running: Running, dense: FlopsParts, workload: Workload) -> FlopsParts:
     """Return the FLOPs of one generated token: of all passes, each as often as it is taken."""
-    parts = [
-        _pass_parts(running.sizes, each, _kept_inputs(running, batch * each.tokens), keys)
-        for each in running.decode
-    ]
+    sizes, keys = running.sizes, decode_keys(running, workload)
+    parts = []
+    for each in running.decode:
+        share = _kept_inputs(running, workload.batch * each.tokens)
+        one = _per_layer(sizes, share, dense)
+        parts.append(_pass_parts(sizes, each, one, _part(sizes.d_model, share), keys))
     whole = parts[0]
     for part in parts[1:]:
         whole = _sum(whole, part)
     return whole
 
 
-def _pass_parts(sizes: Sizes, each: Pass, input_share: Amount, keys: Amount) -> FlopsParts:
+def _pass_parts(
+    sizes: Sizes, each: Pass, one: FlopsParts, inputs: Amount, keys: Amount
+) -> FlopsParts:
+    """Return the FLOPs of a pass; layers that get keys and values alone read so many inputs."""
     whole = _parts(
-        _per_layer(sizes, input_share),
+        one,
         layers=each.layers,
         tokens=each.tokens,
         pairs=each.layers * each.tokens * keys,
         logits=each.logits,
     )
-    inputs = _part(sizes.d_model, input_share)
     kept = 2 * each.tokens * each.kept_layers * inputs * 2 * sizes.kv_width
     whole = FlopsParts(
         attention=whole.attention + kept,
@@ -176,17 +181,19 @@ def _kept_inputs(running: Running, rows: Amount) -> Amount:
     return share if isinstance(share, int) else choose(rows == 1, share, 1)
 
 
-def _per_layer(sizes: Sizes, input_share: Amount) -> FlopsParts:
+def _per_layer(sizes: Sizes, input_share: Amount, dense: FlopsParts | None = None) -> FlopsParts:
     """Return the FLOPs of one token in one layer, and of one position's logits.
 
-    Matrices but those of experts multiply `input_share` of their inputs. `scores` is for one
-    (query, key) pair.
+    Matrices but those of experts multiply `input_share` of their inputs; `dense`, where it is
+    known, is the result for all of them. `scores` is for one (query, key) pair.
     """
+    if dense is not None and isinstance(input_share, int):
+        return dense
     d_model, query, d_ff = sizes.d_model, sizes.query_width, sizes.d_ff
     stream = _part(d_model, input_share)
     attention = stream * (query + 2 * sizes.kv_width) + _part(query, input_share) * d_model
-    dense = isinstance(input_share, int)
-    ff_share = input_share if dense else choose(sizes.routed == 1, 1, input_share)
+    whole = isinstance(input_share, int)
+    ff_share = input_share if whole else choose(sizes.routed == 1, 1, input_share)
     inward = (1 + sizes.gated) * _part(d_model, ff_share) * d_ff
     feed_forward = inward + _part(d_ff, ff_share) * d_model
     return FlopsParts(
