@@ -33,13 +33,15 @@ def pack(codes: Tensor, bits: int) -> Tensor:
     return packed
 
 
-def unpack(packed: Tensor, bits: int, n: int) -> Tensor:
-    """Return the `n` codes that `pack` made (..., ceil(n · bits / 8)) of, (..., n)."""
-    if bits == 8:
-        return packed
+def unpack(packed: Tensor, bits: int, out: Tensor) -> None:
+    """Write the codes that `pack` made (..., ceil(n · bits / 8)) of into `out` (..., n)."""
     mask = (1 << bits) - 1
-    parts = [(packed >> shift) & mask for shift in range(0, 8, bits)]
-    return torch.cat(parts, dim=-1)[..., :n]
+    length, n = packed.shape[-1], out.shape[-1]
+    for place in range(8 // bits):
+        start, stop = place * length, min((place + 1) * length, n)
+        if start < stop:
+            codes = packed if bits == 8 else (packed >> (place * bits)) & mask
+            out[..., start:stop].copy_(codes[..., : stop - start])
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,30 @@ class Grid:
         packed = pack(self._flat(codes, x.shape[3]), self.bits)
         return packed, steps.squeeze(self._axis), middles.squeeze(self._axis)
 
-    def dequantize(self, packed: Tensor, steps: Tensor, middles: Tensor, channels: int) -> Tensor:
-        """Return the numbers (B, K, T, channels), in float32, that `quantize` made these of."""
-        shared = steps.float().unsqueeze(self._axis)
-        lowest = middles.float().unsqueeze(self._axis) - shared * (((1 << self.bits) - 1) / 2)
-        grouped = self._grouped(unpack(packed, self.bits, channels))
-        return self._flat(grouped.float().mul_(shared).add_(lowest), channels)
+    def dequantize(self, packed: Tensor, steps: Tensor, middles: Tensor, out: Tensor) -> None:
+        """Write the numbers that `quantize` made these of into `out` (B, K, T, D).
+
+        In place, since what a step of generation unpacks is more than it computes.
+        """
+        if out.dtype not in (torch.float32, torch.float64):  # too coarse to multiply and add in
+            exact = torch.empty_like(out, dtype=torch.float32)
+            self.dequantize(packed, steps, middles, exact)
+            out.copy_(exact)
+            return
+        unpack(packed, self.bits, out)
+        steps = steps.to(out.dtype)
+        lowest = middles.to(out.dtype) - steps * (((1 << self.bits) - 1) / 2)
+        batch, heads, tokens, channels = out.shape
+        size = min(self.group, channels)
+        if self.along_tokens:
+            groups = out.view(batch, heads, tokens // self.group, self.group, channels)
+        elif channels % size == 0:
+            groups = out.view(batch, heads, tokens, channels // size, size)
+        else:
+            for shared, change in ((steps, out.mul_), (lowest, out.add_)):
+                change(shared.repeat_interleave(size, dim=3)[..., :channels])
+            return
+        groups.mul_(steps.unsqueeze(self._axis)).add_(lowest.unsqueeze(self._axis))
 
     def rows(self, tokens: int) -> int:
         """Return how many rows of steps so many tokens have."""
@@ -142,10 +162,9 @@ class PackedTokens:
         for room, new in zip(rooms, self.grid.quantize(x), strict=True):
             room.scatter_(2, index.expand_as(new), new)
 
-    def read(self, start: int, stop: int) -> Tensor:
-        """Return the tokens from `start` to `stop` (exclusive), (B, K, T, D)."""
-        numbers = self.grid.dequantize(*self._part(start, stop), self.room.head_dim)
-        return numbers.to(self.room.dtype)
+    def read(self, start: int, out: Tensor) -> None:
+        """Write the tokens from `start` on into `out` (B, K, T, D)."""
+        self.grid.dequantize(*self._part(start, start + out.shape[2]), out)
 
     def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         rows = slice(self.grid.rows(start), self.grid.rows(stop))

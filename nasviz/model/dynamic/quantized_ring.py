@@ -114,24 +114,33 @@ class QuantizedRing(WindowedLayer):
         return seen[0], seen[1]
 
     def _seen(self, number: int, new: Tensor, first: int, sealed: int, full: int) -> Tensor:
-        """Keep new keys (`number` 0) or values (1); return all in sight, (B, K, S, D)."""
-        latest = self._latest[number]
-        end = full + new.shape[2]
-        latest[:, :, full:end] = new
-        parts = [self._sinks[number], *self._unpacked(number, first, sealed)]
-        # Copied, since what is sealed makes the others move up.
-        return torch.cat((*parts, latest[:, :, max(0, first - sealed * self.group) : end]), dim=2)
+        """Keep new keys (`number` 0) or values (1); return all in sight, (B, K, S, D).
 
-    def _unpacked(self, number: int, first: int, sealed: int) -> Iterator[Tensor]:
-        """Yield the quantised tokens from the `first` on, rising."""
-        group = first // self.group
-        skip = first % self.group
-        while group < sealed and self.groups:
+        That is a copy: what is quantised in it is unpacked, and later tokens change the rest.
+        """
+        latest, end = self._latest[number], full + new.shape[2]
+        latest[:, :, full:end] = new
+        group = min(first // self.group, sealed)
+        start = group * self.group  # the first token that is copied, in sight or not
+        behind = self.sinks + (sealed - group) * self.group
+        copy = self.room.empty(behind + end)
+        self._unpack(number, group, sealed, copy[:, :, self.sinks : behind])
+        copy[:, :, behind:] = latest[:, :, :end]
+        skip = max(0, first - start)
+        # The tokens out of sight make room for the sinks to stand right before the others.
+        copy[:, :, skip : skip + self.sinks] = self._sinks[number]
+        return copy[:, :, skip:]
+
+    def _unpack(self, number: int, group: int, stop: int, out: Tensor) -> None:
+        """Write the quantised groups from `group` to `stop` (exclusive) into `out`."""
+        start = 0
+        while group < stop:
             place = group % self.groups
-            run = min(sealed - group, self.groups - place)  # up to the ring's end
-            start, stop = place * self.group, (place + run) * self.group
-            yield self._packed[number].read(start, stop)[:, :, skip:]
-            group, skip = group + run, 0
+            run = min(stop - group, self.groups - place)  # up to the ring's end
+            tokens = run * self.group
+            part = out[:, :, start : start + tokens]
+            self._packed[number].read(place * self.group, part)
+            group, start = group + run, start + tokens
 
     def _seal(self, sealed: int) -> None:
         """Quantise the oldest group in full precision, as number `sealed`."""

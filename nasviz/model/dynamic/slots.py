@@ -96,6 +96,7 @@ class QuantizedSlots(Slots):
 
     def __init__(self, room: Room, slots: int, option: KVQuantization) -> None:
         super().__init__(slots)
+        self._room = room
         self.residual = min(option.residual, room.max_tokens)
         grid = Grid(option.bits, option.group, along_tokens=False)
         self._packed = tuple(PackedTokens(grid, room, slots) for _ in range(2))
@@ -115,7 +116,9 @@ class QuantizedSlots(Slots):
 
     def read(self, positions: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """Return keys and values of the slots in use (see `Slots`)."""
-        stored = [packed.read(0, positions.shape[2]) for packed in self._packed]
+        stored = [self._room.empty(positions.shape[2]) for _ in self._packed]
+        for packed, out in zip(self._packed, stored, strict=True):
+            packed.read(0, out)
         if not self.residual:
             return stored[0], stored[1]
         in_full = (positions >= length - self.residual).unsqueeze(3)  # (B, K, S, 1)
