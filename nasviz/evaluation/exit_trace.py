@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.evaluation.scoring import (
@@ -22,7 +21,7 @@ from nasviz.evaluation.scoring import (
     windows,
 )
 from nasviz.model.dynamic.additions import exits_of
-from nasviz.model.dynamic.confidence import from_logits
+from nasviz.model.dynamic.confidence import from_logits, saturation
 from nasviz.model.dynamic.exits import Exits
 from nasviz.model.transformer import Transformer
 from nasviz.quality.exit_trace import CRITERIA, ExitTrace, patience
@@ -106,8 +105,7 @@ def _of_batch(
         _add(columns, logits, targets)
         for criterion in _FROM_LOGITS:
             columns.setdefault(f"confidence.{criterion}", []).append(from_logits(criterion, logits))
-        cosine = cosine_similarity(state.float(), before.float(), dim=-1).clamp(0, 1)
-        columns.setdefault("confidence.saturation", []).append(cosine)
+        columns.setdefault("confidence.saturation", []).append(saturation(state, before))
         if len(exits.gates):
             sure = torch.sigmoid(exits.gate(place, state).float())
             columns.setdefault("confidence.gate", []).append(sure)

@@ -36,9 +36,9 @@ class Watch:
         """Return the next exit's confidence, (...) float32, and its logits where they were read."""
         place, self._place = self._place, self._place + 1
         if self.criterion == "saturation":
-            cosine = F.cosine_similarity(hidden.float(), self._before.float(), dim=-1)
+            cosine = saturation(hidden, self._before)
             self._before = hidden
-            return cosine.clamp(0, 1), None
+            return cosine, None
         if self.criterion == "gate":
             return torch.sigmoid(self.exits.gate(place, hidden).float()), None
         logits = self.exits.logits(place, hidden)
@@ -60,16 +60,28 @@ class Watch:
         return self._streak.float() / len(self.exits.layers)
 
 
+def saturation(hidden: Tensor, before: Tensor) -> Tensor:
+    """Return the cosine of two residual streams, (..., M) twice → (...) float32, 0 where negative.
+
+    For a single token three dot products: a quarter of the time.
+    """
+    here, there = hidden.float(), before.float()
+    if here.numel() != here.shape[-1]:
+        return F.cosine_similarity(here, there, dim=-1).clamp(0, 1)
+    one, other = here.flatten(), there.flatten()
+    scale = torch.dot(one, one) * torch.dot(other, other)
+    return (torch.dot(one, other) * scale.rsqrt()).clamp(0, 1).view(here.shape[:-1])
+
+
 def from_logits(criterion: Criterion, logits: Tensor) -> Tensor:
     """Return the confidence that logits alone decide, (..., V) → (...) float32."""
     exact = logits.float()
     if criterion == "max_probability":
-        return (exact.amax(dim=-1) - torch.logsumexp(exact, dim=-1)).exp().clamp(0, 1)
+        return exact.softmax(dim=-1).amax(dim=-1)
     if criterion == "margin":
         first, second = exact.softmax(dim=-1).topk(2, dim=-1).values.unbind(dim=-1)
         return first - second
     if criterion == "entropy":
-        logs = exact.log_softmax(dim=-1)
-        entropy = -(logs.exp() * logs).sum(dim=-1)
+        entropy = torch.special.entr(exact.softmax(dim=-1)).sum(dim=-1)
         return (1 - entropy / math.log(exact.shape[-1])).clamp(0, 1)
     raise ValueError(f"{criterion} is not decided by logits alone")

@@ -18,7 +18,7 @@ from nasviz.space.options.early_exit import EarlyExit
 
 
 class EarlyExitWalk:
-    """Generated tokens leave at the first exit that is sure enough; prompts go all the way.
+    """Generated tokens leave at the first exit that is sure enough.
 
     What later tokens attend to in the layers that a token skipped:
 
@@ -35,24 +35,30 @@ class EarlyExitWalk:
         # In float32, in which confidences are; at 1 nobody leaves, however sure.
         levels = [level if level < 1 else math.inf for level in option.thresholds_of(self.n_layers)]
         self._levels = torch.tensor(levels, dtype=torch.float32)
+        self._plain_levels: list[float] = self._levels.tolist()
         # Made when a token first leaves: it copies the key and value matrices.
         self._propagation: Propagation | None = None
+        self._stacks = Propagation.possible(model)
 
     @property
     def one_by_one(self) -> bool:
         """Whether a batch is read row by row: each has its own tokens that wait."""
         return self.option.skipped_layers == "recompute"
 
-    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
-        """Return the logits after a prompt: (B, T) → (B, V)."""
-        self._take_all_along(model, reading)
-        return model.prefill(tokens, reading.cache)
+    def settle(self, model: Transformer, reading: Reading) -> None:
+        """Take every token that waits through the rest of the layers."""
+        for depth, above in pairwise([*self.exits.layers, self.n_layers]):
+            waiting = reading.pending.pop(depth, None)
+            if waiting is not None:
+                further = model.run_layers(waiting, depth, above, reading.cache)
+                if above < self.n_layers:
+                    _let_wait(reading, above, further)
 
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more generated token: (B,) → (B, V)."""
-        if self.option.skipped_layers == "recompute":
-            return self._step_and_wait(model, tokens, reading)
-        return self._step_and_propagate(model, tokens, reading)
+        if len(tokens) == 1:
+            return self._step_alone(model, tokens, reading)
+        return self._step_together(model, tokens, reading)
 
     def logits(
         self, model: Transformer, tokens: Tensor, cache: KVCache | None
@@ -82,7 +88,7 @@ class EarlyExitWalk:
         whole = model.head(model.run_layers(hidden, done, cache=cache))
         return torch.where(going.unsqueeze(-1), whole, logits), depths
 
-    def _step_and_propagate(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+    def _step_together(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         cache = reading.cache
         position = torch.tensor(cache.length, device=tokens.device)
         hidden = model.embed(tokens.unsqueeze(1), cache.length)  # (B, 1, M)
@@ -136,26 +142,29 @@ class EarlyExitWalk:
 
     def _keep(self, model: Transformer, hidden: Tensor, cache: KVCache, start: int) -> None:
         """Keep the keys and values of a state that leaves, in layers `start` and above."""
-        if not Propagation.possible(model):
+        if not self._stacks:
             model.keep_only(hidden, cache, start)
             return
         if self._propagation is None:
             self._propagation = Propagation(model, self.exits.layers[0])
         self._propagation.keep(hidden, cache, start)
 
-    def _step_and_wait(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
-        cache = reading.cache
-        position = torch.tensor(cache.length, device=tokens.device)
-        hidden = model.embed(tokens.unsqueeze(1), cache.length)  # (1, n, M): this token is the last
+    def _step_alone(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
+        """Step one sequence, (1,) → (1, V): decisions are plain numbers, which costs least."""
+        position = reading.cache.length
+        hidden = model.embed(tokens.unsqueeze(1), position)  # (1, n, M): this token is the last
         watch = Watch(self.exits, self.option.criterion, hidden[:, -1])
         done = 0
         for place, layer in enumerate(self.exits.layers):
             hidden = self._taking_along(model, hidden, done, layer, reading)
             done = layer
             confidence, said = watch.look(hidden[:, -1])
-            if bool(confidence > self._level(place, position)):
+            if confidence.item() > self._level_at(place, position):
                 reading.depths.append(torch.full_like(tokens, layer))
-                _let_wait(reading, layer, hidden)
+                if self.option.skipped_layers == "propagate":
+                    self._keep(model, hidden, reading.cache, done)
+                else:
+                    _let_wait(reading, layer, hidden)
                 return self.exits.logits(place, hidden[:, -1]) if said is None else said
         reading.depths.append(torch.full_like(tokens, self.n_layers))
         hidden = self._taking_along(model, hidden, done, self.n_layers, reading)
@@ -171,14 +180,11 @@ class EarlyExitWalk:
             hidden = torch.cat((waiting, hidden), dim=1)
         return model.run_layers(hidden, start, stop, reading.cache)
 
-    def _take_all_along(self, model: Transformer, reading: Reading) -> None:
-        """Take every token that waits through the rest of the layers."""
-        for depth, above in pairwise([*self.exits.layers, self.n_layers]):
-            waiting = reading.pending.pop(depth, None)
-            if waiting is not None:
-                further = model.run_layers(waiting, depth, above, reading.cache)
-                if above < self.n_layers:
-                    _let_wait(reading, above, further)
+    def _level_at(self, place: int, position: int) -> float:
+        """Return the threshold of an exit at one position."""
+        if not self.option.decay:
+            return self._plain_levels[place]
+        return float(self._level(place, torch.tensor(position)))
 
     def _level(self, place: int, position: Tensor) -> Tensor:
         """Return the threshold of an exit at some positions, in float32 (`EarlyExit`'s decay)."""
