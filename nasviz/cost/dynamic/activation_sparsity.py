@@ -1,7 +1,7 @@
 """What activation sparsity does to a cost: a token alone multiplies its kept inputs only.
 
-Seconds stay those of the dense model: measured, half the inputs take from 1.6 times as long (128
-wide) to 0.7 of it (768 wide), a prompt up to twice (`tests/benchmarks/weight_views.py`).
+Seconds stay those of the dense model: measured, half the inputs take from 1.5 times as long (128
+wide) to 0.95 of it (512 wide), a prompt about twice (`tests/benchmarks/weight_views.py`).
 """
 
 from __future__ import annotations
