@@ -1,0 +1,237 @@
+"""What every dynamic-inference option promises, over random architectures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from random_models import random_architecture
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from nasviz.cost.dynamic.observed import Observed
+from nasviz.cost.estimate import estimate
+from nasviz.cost.workload import Workload
+from nasviz.errors import InputError
+from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.model.dynamic.additions import build_model
+from nasviz.model.dynamic.flop_formulas import FLOP_FORMULAS
+from nasviz.model.dynamic.runner import Runner
+from nasviz.model.dynamic.walk import PlainWalk
+from nasviz.model.transformer import Transformer
+from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.option import Option
+from nasviz.space.options.registry import OPTIONS
+from nasviz.space.options.self_speculation import SelfSpeculation
+
+TOKENS = 12
+EVERY = pytest.mark.parametrize("kind", OPTIONS, ids=lambda each: each.NAME)
+SEEDS = pytest.mark.parametrize("seed", range(3))
+
+# Settings under which an option really does something to texts of a dozen tokens, where its
+# defaults don't.
+BUSY: dict[str, dict[str, object]] = {
+    "early_exit": {"threshold": 0.12},
+    "kv_window": {"window": 4, "sinks": 1},
+    "kv_eviction": {"budget": 6},
+}
+
+
+# Packed products are padded to whole groups of inputs and rows; of these sizes none is.
+SIZES: dict[str, dict[str, int]] = {
+    "weight_quantization": {
+        "d_model": 64,
+        "n_heads": 4,
+        "n_kv_heads": 2,
+        "head_dim": 16,
+        "d_ff": 128,
+    }
+}
+
+
+def busy(kind: type[Option]) -> Option:
+    known = {field.name for field in kind.FIELDS}
+    settings = BUSY.get(kind.NAME, {})
+    assert set(settings) <= known
+    return kind(**settings)
+
+
+def fitting(kind: type[Option], seed: int) -> tuple[Transformer, InferencePolicy]:
+    """A random model that `busy(kind)` fits, with what the option learns, every weight random."""
+    rng = random.Random(seed)
+    policy = InferencePolicy((busy(kind),))
+    for _ in range(200):
+        sizes = {"n_layers": 4, "context_length": 24, "experts": 1, **SIZES.get(kind.NAME, {})}
+        architecture = random_architecture(rng, **sizes)
+        try:
+            model = build_model(architecture, policy)
+            Runner(model, policy)
+        except InputError:  # a window that the option can't run with: draw again
+            continue
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
+        return model.eval(), policy
+    raise AssertionError(f"no random architecture fits {kind.NAME}")
+
+
+def texts(model: Transformer, batch: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(batch)
+    return torch.randint(model.architecture.vocab_size, (batch, TOKENS), generator=generator)
+
+
+@EVERY
+@SEEDS
+@torch.inference_mode()
+def test_neutral_settings_are_the_static_model_bit_for_bit(kind: type[Option], seed: int) -> None:
+    model, _ = fitting(kind, seed)
+    neutral = InferencePolicy((kind.neutral(),))
+    tokens = texts(model, 2)
+    logits, depths = Runner(model, neutral).logits(tokens)
+    assert torch.equal(logits, model(tokens))
+    assert bool((depths == 4).all())
+    static = Runner(model, InferencePolicy())
+    stepped = Runner(model, neutral).stepped(tokens)[0]
+    assert torch.equal(stepped, static.stepped(tokens)[0])
+
+
+@EVERY
+@SEEDS
+@torch.inference_mode()
+def test_steps_say_what_one_pass_over_the_text_says(kind: type[Option], seed: int) -> None:
+    model, policy = fitting(kind, seed)
+    runner = Runner(model, policy)
+    tokens = texts(model, 2)
+    stepped, depths = runner.stepped(tokens)
+    at_once = runner.at_once(tokens)
+    if at_once is not None:
+        assert torch.equal(at_once[1], depths)
+        torch.testing.assert_close(at_once[0], stepped, rtol=1e-4, atol=1e-4)
+    for length in (1, 5, TOKENS):  # what is kept from step to step is what a fresh start makes
+        anew = runner.stepped(tokens[:, :length])[0]
+        torch.testing.assert_close(anew, stepped[:, :length], rtol=1e-5, atol=1e-5)
+
+
+@EVERY
+@SEEDS
+@torch.inference_mode()
+def test_a_batch_is_its_sequences_one_by_one(kind: type[Option], seed: int) -> None:
+    model, policy = fitting(kind, seed)
+    runner = Runner(model, policy)
+    tokens = texts(model, 3)
+    together, depths = runner.stepped(tokens)
+    for row in range(3):
+        alone, own = runner.stepped(tokens[row : row + 1])
+        assert torch.equal(own[0], depths[row])
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def decided(model: Transformer, policy: InferencePolicy, depth: int) -> Observed:
+    """What a step that left after so many layers shows."""
+    option = policy.get(EarlyExit)
+    if option is None:
+        return Observed()
+    n_layers = policy.running(model.architecture).n_layers
+    places = (*option.exits(n_layers), n_layers)
+    return Observed(exit_shares=tuple(float(place == depth) for place in places))
+
+
+def steps(model: Transformer, policy: InferencePolicy) -> Iterator[tuple[int, int, int, int]]:
+    """Yield prompt, depth, FLOPs of one step behind it, and the bytes kept after it."""
+    runner = Runner(model, policy)
+    tokens = texts(model, 1)
+    for prompt in range(1, TOKENS):
+        reading = runner.new_reading()
+        runner.read(tokens[:, :prompt], reading)
+        # The counter sees nothing of a fused kernel, and of packed products only what it is told.
+        counter = FlopCounterMode(display=False, custom_mapping=dict(FLOP_FORMULAS))
+        with counter, sdpa_kernel(SDPBackend.MATH):
+            runner.step(tokens[:, prompt], reading)
+        depth = int(reading.depths[-1])
+        yield prompt, depth, counter.get_total_flops(), reading.cache.filled_bytes
+
+
+# Rounds of guesses are the generation's own steps: see test_self_speculation.
+STEPPED = pytest.mark.parametrize(
+    "kind", [each for each in OPTIONS if each is not SelfSpeculation], ids=lambda each: each.NAME
+)
+
+
+@STEPPED
+@SEEDS
+@torch.inference_mode()
+def test_a_step_s_flops_and_bytes_are_those_of_the_formulas(kind: type[Option], seed: int) -> None:
+    model, policy = fitting(kind, seed)
+    candidate = Candidate(model.architecture, policy)
+    for prompt, depth, flops, kept in steps(model, policy):
+        workload = Workload(prompt_tokens=prompt, generated_tokens=1)
+        cost = estimate(candidate, workload, observed=decided(model, policy, depth))
+        assert cost.flops.decode_per_token == pytest.approx(flops, rel=1e-9), (prompt, depth)
+        assert cost.memory.kv_cache_bytes == kept, prompt
+
+
+@EVERY
+@torch.inference_mode()
+def test_saved_and_loaded_it_runs_the_same(kind: type[Option], tmp_path: Path) -> None:
+    model, policy = fitting(kind, 1)
+    save_checkpoint(model, tmp_path)
+    loaded = load_checkpoint(tmp_path)
+    assert loaded.built_for == policy
+    tokens = texts(model, 2)
+    before = Runner(model, policy).stepped(tokens)[0]
+    assert torch.equal(Runner(loaded, loaded.built_for).stepped(tokens)[0], before)
+
+
+@EVERY
+def test_the_cost_of_parameters_is_what_is_built(kind: type[Option]) -> None:
+    model, policy = fitting(kind, 2)
+    cost = estimate(Candidate(model.architecture, policy))
+    assert cost.parameters.total == sum(each.numel() for each in model.parameters())
+    neutral = Candidate(model.architecture, InferencePolicy((kind.neutral(),)))
+    static = estimate(model.architecture)
+    assert estimate(neutral).flops.decode_per_token == static.flops.decode_per_token
+    assert estimate(neutral).memory.kv_cache_bytes == static.memory.kv_cache_bytes
+
+
+def test_without_options_nothing_stands_between_the_model_and_its_text() -> None:
+    model, _ = fitting(EarlyExit, 0)
+    runner = Runner(model, InferencePolicy())
+    assert runner.model is model
+    assert isinstance(runner.walk, PlainWalk)
+
+
+@SEEDS
+@torch.inference_mode()
+def test_options_combine(seed: int) -> None:
+    """Any two that don't exclude each other run together, and a batch is still its sequences."""
+    rng = random.Random(seed)
+    combined = 0
+    for one in OPTIONS:
+        for other in OPTIONS[OPTIONS.index(one) + 1 :]:
+            if other.NAME in one.CONFLICTS or one.NAME in other.CONFLICTS:
+                continue
+            policy = InferencePolicy((busy(one), busy(other)))
+            for _ in range(50):
+                architecture = random_architecture(rng, n_layers=4, context_length=24, experts=1)
+                try:
+                    model = build_model(replace(architecture), policy).eval()
+                    runner = Runner(model, policy)
+                    break
+                except InputError:
+                    continue
+            else:
+                raise AssertionError(f"{one.NAME} and {other.NAME} never fit together")
+            tokens = texts(model, 2)
+            together, depths = runner.stepped(tokens)
+            alone, own = runner.stepped(tokens[1:])
+            assert torch.equal(own[0], depths[1]), policy
+            torch.testing.assert_close(alone[0], together[1], rtol=1e-4, atol=1e-4)
+            combined += 1
+    assert combined >= len(OPTIONS)
