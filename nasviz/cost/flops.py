@@ -8,9 +8,9 @@ of the square that a causal kernel may skip is given apart (`causal_saving`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nasviz.cost.dynamic.running import Pass, Running
+from nasviz.cost.dynamic.running import Pass, Running, Stage, stages_of
 from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller
 from nasviz.cost.workload import Workload
 from nasviz.space.options.shares import share_of
@@ -58,29 +58,49 @@ def count_flops(running: Running, workload: Workload) -> Flops:
     prompt = prompt_tokens(sizes, workload)
     dense = _per_layer(sizes, 1)
 
-    prefill = _parts(
-        _per_layer(sizes, _kept_inputs(running, workload.batch * prompt), dense),
-        layers=running.prompt_layers,
-        tokens=prompt,
-        pairs=running.prompt_pairs * computed_pairs(running, prompt),
-        logits=1,
-    )
+    stages = stages_of(running, prompt)
+    prefill = _stage_parts(running, dense, stages[0], workload.batch, logits=1)
+    for stage in stages[1:]:
+        prefill = _sum(prefill, _stage_parts(running, dense, stage, workload.batch, logits=0))
     decode = _decode_parts(running, dense, workload)
     training = _training_parts(running, workload)
 
     prefill_total = _total(prefill)
     decode_total = _total(decode)
-    unseen = computed_pairs(running, prompt) - seen_pairs(running, prompt)
+    masked = [
+        each.layers * (computed_pairs(running, each.tokens) - seen_pairs(running, each.tokens))
+        for each in stages
+    ]
     return Flops(
         prefill=workload.batch * prefill_total,
         decode_per_token=decode_total,
         training_per_token=_total(training),
         request=prefill_total + (workload.generated_tokens - 1) * decode_total,
-        causal_saving=workload.batch * dense.scores * running.prompt_pairs * unseen,
+        causal_saving=workload.batch * dense.scores * sum(masked),
         prefill_parts=_times(workload.batch, prefill),
         decode_parts=decode,
         training_parts=training,
     )
+
+
+def _stage_parts(
+    running: Running, dense: FlopsParts, stage: Stage, batch: int, logits: int
+) -> FlopsParts:
+    """Return the FLOPs of one sequence's prompt in some layers, and of choosing its tokens there.
+
+    The one query that chooses meets keys, and gathers no values.
+    """
+    parts = _parts(
+        _per_layer(running.sizes, _kept_inputs(running, batch * stage.tokens), dense),
+        layers=stage.layers,
+        tokens=stage.tokens,
+        pairs=stage.layers * computed_pairs(running, stage.tokens),
+        logits=logits,
+    )
+    if isinstance(stage.chosen_from, int) and stage.chosen_from == 0:
+        return parts
+    chosen = smaller(stage.layers, 1) * stage.chosen_from * 2 * running.sizes.query_width
+    return replace(parts, router=parts.router + chosen)
 
 
 def _decode_parts(running: Running, dense: FlopsParts, workload: Workload) -> FlopsParts:
@@ -149,8 +169,20 @@ def prompt_tokens(sizes: Sizes, workload: Workload) -> Amount:
 
 
 def decode_keys(running: Running, workload: Workload) -> Amount:
-    """Return how many keys the middle generated token attends to, itself included."""
-    return at_most(workload.decode_position, reach(running))
+    """Return how many keys the middle generated token attends to, itself included.
+
+    Where layers keep different ones, the mean over those that it goes through.
+    """
+    position = at_most(workload.decode_position, reach(running))
+    if running.stages is None:
+        return position
+    prompt = smaller(prompt_tokens(running.sizes, workload), position)
+    visits, keys = 0, 0
+    for each in stages_of(running, prompt):
+        visits = visits + each.layers * each.later
+        kept = each.tokens + each.later * (position - prompt)
+        keys = keys + each.layers * each.later * kept
+    return keys / visits
 
 
 def reach(running: Running) -> Amount:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from nasviz.cost.dynamic.running import Pass, Running
+from nasviz.cost.dynamic.running import Pass, Running, Stage, stages_of
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.roofline import Clock, Clocks, clocks
@@ -64,17 +64,10 @@ def latency_on(
     batch, sizes = workload.batch, running.sizes
     prompt = prompt_tokens(sizes, workload)
     keys = decode_keys(running, workload)
-    pairs = seen_pairs(running, prompt)
     prefill = _pass(
-        replace(sizes, n_layers=running.prompt_layers),
-        device.prefill,
-        batch=batch,
-        rows=batch * prompt,
-        keys=0,
-        scores=device.prefill.prefill_attention_s(sizes, batch, prompt, pairs),
-        gathers=True,
-        logits=1,
-    )
+        sizes, device.prefill, _prompt_groups(running, device, batch, prompt),
+        batch=batch, rows=batch * prompt, keys=0, gathers=True, logits=1,
+    )  # fmt: skip
     passes = [_decode_pass(each, sizes, device.decode, batch, keys) for each in running.decode]
     decode = passes[0]
     for further in passes[1:]:
@@ -93,47 +86,95 @@ def latency_on(
 def _decode_pass(each: Pass, sizes: Sizes, device: Clock, batch: int, keys: Amount) -> LatencyParts:
     """Return the seconds of one kind of decode pass, as often as a generated token takes it."""
     rows = batch * each.tokens
+    scores = each.tokens * device.decode_attention_s(sizes, batch, keys)
     parts = _pass(
-        replace(sizes, n_layers=each.layers),
-        device,
-        batch=batch,
-        rows=rows,
-        keys=batch * keys,
-        scores=each.tokens * device.decode_attention_s(sizes, batch, keys),
-        gathers=False,
-        logits=each.logits,
-    )
+        replace(sizes, n_layers=each.layers), device, (_Group(each.layers, rows, scores),),
+        batch=batch, rows=rows, keys=batch * keys, gathers=False, logits=each.logits,
+    )  # fmt: skip
     kept = 2 * each.kept_layers * device.matmul_s(rows, sizes.d_model, sizes.kv_width, 1)
     parts = replace(parts, attention_s=parts.attention_s + kept)
     return parts if isinstance(each.share, int) and each.share == 1 else _times(each.share, parts)
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Layers of a pass over the same `rows` tokens, of the whole batch.
+
+    scores: the seconds of attention in one of them. chosen_s: those of choosing the rows, once.
+    """
+
+    layers: Amount
+    rows: Amount
+    scores: Amount
+    chosen_s: Amount = 0
+
+
+def _prompt_groups(
+    running: Running, device: Clocks, batch: int, prompt: Amount
+) -> tuple[_Group, ...]:
+    return tuple(_prompt_group(running, device, batch, each) for each in stages_of(running, prompt))
+
+
+def _prompt_group(running: Running, device: Clocks, batch: int, stage: Stage) -> _Group:
+    """Return the layers of a stage. Choosing its tokens takes one query's attention and a copy."""
+    sizes, rows = running.sizes, batch * stage.tokens
+    pairs = seen_pairs(running, stage.tokens)
+    scores = device.prefill.prefill_attention_s(sizes, batch, stage.tokens, pairs)
+    chosen: Amount = 0
+    if np.any(stage.chosen_from):
+        once = smaller(stage.layers, 1) * smaller(stage.chosen_from, 1)
+        asked = device.decode.decode_attention_s(sizes, batch, larger(stage.chosen_from, 1))
+        chosen = once * (asked + device.prefill.streams_s({"copy": 1}, rows * sizes.d_model))
+    return _Group(stage.layers, rows, scores, chosen)
+
+
 def _pass(
     sizes: Sizes,
     device: Clock,
+    groups: tuple[_Group, ...],
     *,
     batch: int,
     rows: Amount,
     keys: Amount,
-    scores: Amount,
     gathers: bool,
     logits: Amount,
 ) -> LatencyParts:
-    """Return the seconds of one forward pass over `rows` new tokens of the whole batch.
+    """Return the seconds of one forward pass, at most over `rows` new tokens of the whole batch.
 
-    `keys` are read from the cache; attention itself takes `scores` a layer, and its heads are
-    gathered in a copy where there are several tokens a sequence. `logits` are computed so often a
-    sequence.
+    `keys` are read from the cache, and attention's heads are gathered in a copy where there are
+    several tokens a sequence. `logits` are computed so often a sequence.
     """
-    d_model, query, kv, layers = sizes.d_model, sizes.query_width, sizes.kv_width, sizes.n_layers
-    # Each token visits `experts_per_token`; the rows spread over the experts that are touched.
-    visits = rows * sizes.experts_per_token
-    touched = smaller(sizes.experts, visits)
-    expert_rows = visits / touched
-
-    matrices = touched * (2 + sizes.gated) * d_model * sizes.d_ff + 2 * d_model * (query + kv)
+    d_model, kv, layers = sizes.d_model, sizes.kv_width, sizes.n_layers
+    touched = _touched(sizes, rows)
     head_weights = d_model * sizes.vocab_size
-    cold = device.cold_share(layers * matrices + head_weights, layers * 2 * keys * kv)
+    cold = device.cold_share(
+        layers * _layer_weights(sizes, touched) + head_weights, layers * 2 * keys * kv
+    )
+    norm = _norm(sizes)
+    head = (
+        device.streams_s(norm, batch * d_model)
+        + device.matmul_s(batch, d_model, sizes.vocab_size, cold)
+        + device.streams_s({"argmax": 1}, batch * sizes.vocab_size)
+    )
+    whole = _layers(sizes, device, groups[0], cold, gathers)
+    for group in groups[1:]:
+        whole = _sum(whole, _layers(sizes, device, group, cold, gathers))
+    return replace(
+        whole,
+        elementwise_s=whole.elementwise_s + device.streams_s({"copy": 1}, rows * d_model),
+        head_s=logits * head,
+        overhead_s=device.overhead_s(sizes, touched),
+    )
+
+
+def _layers(
+    sizes: Sizes, device: Clock, group: _Group, cold: Amount, gathers: bool
+) -> LatencyParts:
+    """Return the seconds of a group's layers, without what a pass takes once."""
+    d_model, query, kv = sizes.d_model, sizes.query_width, sizes.kv_width
+    layers, rows = group.layers, group.rows
+    touched = _touched(sizes, rows)
+    expert_rows = rows * sizes.experts_per_token / touched
 
     # A product takes as long as its mirror image: queries as the output, inward as outward.
     attention = 2 * device.matmul_s(rows, d_model, query, cold)
@@ -144,8 +185,7 @@ def _pass(
         router = device.matmul_s(rows, d_model, sizes.experts, cold)
         feed_forward = feed_forward + sizes.routed * router
 
-    norm = {"layer_norm": sizes.layernorm, "rms_norm": 1 - sizes.layernorm}
-    two_norms = {kind: 2 * switch for kind, switch in norm.items()}
+    two_norms = {kind: 2 * switch for kind, switch in _norm(sizes).items()}
     turned = {"head_norm": sizes.qk_norm, "rotate": sizes.rope}
     activation = {
         "gelu": sizes.gelu, "silu": sizes.silu, "relu": sizes.relu, "relu2": sizes.relu2,
@@ -157,19 +197,30 @@ def _pass(
         + device.streams_s({**turned, "copy": int(gathers)}, rows * query)
         + touched * device.streams_s(activation, expert_rows * sizes.d_ff)
     )
-    head = (
-        device.streams_s(norm, batch * d_model)
-        + device.matmul_s(batch, d_model, sizes.vocab_size, cold)
-        + device.streams_s({"argmax": 1}, batch * sizes.vocab_size)
-    )
     return LatencyParts(
         attention_s=layers * attention,
-        scores_s=layers * scores,
+        scores_s=layers * group.scores,
         feed_forward_s=layers * feed_forward,
-        elementwise_s=layers * streams + device.streams_s({"copy": 1}, rows * d_model),
-        head_s=logits * head,
-        overhead_s=device.overhead_s(sizes, touched),
+        elementwise_s=layers * streams + group.chosen_s,
+        head_s=0,
+        overhead_s=0,
     )
+
+
+def _norm(sizes: Sizes) -> dict[str, Amount]:
+    return {"layer_norm": sizes.layernorm, "rms_norm": 1 - sizes.layernorm}
+
+
+def _touched(sizes: Sizes, rows: Amount) -> Amount:
+    """Return how many experts `rows` tokens visit: each takes several, spread over all."""
+    return smaller(sizes.experts, rows * sizes.experts_per_token)
+
+
+def _layer_weights(sizes: Sizes, touched: Amount) -> Amount:
+    """Return how many weights a layer reads where so many experts are touched."""
+    d_model = sizes.d_model
+    inward = touched * (2 + sizes.gated) * d_model * sizes.d_ff
+    return inward + 2 * d_model * (sizes.query_width + sizes.kv_width)
 
 
 def _sum(one: LatencyParts, other: LatencyParts) -> LatencyParts:

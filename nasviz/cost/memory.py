@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nasviz.cost.dynamic.running import Running
+from nasviz.cost.dynamic.running import Running, stages_of
 from nasviz.cost.flops import prompt_tokens, reach
 from nasviz.cost.parameters import Parameters
 from nasviz.cost.sizes import Amount, Sizes, at_most, larger, smaller
@@ -57,23 +57,23 @@ def count_memory(running: Running, parameters: Parameters, workload: Workload) -
     each = ACTIVATION_BYTES[workload.precision]
     weights = stored_weights(running, parameters, workload)
     last = smaller(workload.tokens_per_request, sizes.context_length)
-    cache = workload.batch * kept_bytes(running, last, each)
+    prompt = prompt_tokens(sizes, workload)
+    kept = kept_bytes(running, prompt, last, each)
+    alike = running.layer_cache_bytes is None and running.stages is None
     middle = at_most(workload.decode_position, sizes.context_length)
-    read = workload.batch * kept_bytes(running, middle, each)
+    read = workload.batch * kept_bytes(running, prompt, middle, each)
     activations = workload.batch * inference_activations(sizes, workload) * each
     state = training_device_bytes(running.stored, parameters, workload)
     forward = training_activations(running.stored, workload)
     return Memory(
         weights_bytes=weights,
-        kv_cache_bytes_per_token=-(
-            -kept_bytes(running, last, each) // smaller(last, reach(running))
-        )
-        if running.layer_cache_bytes
-        else kept_bytes(running, 1, each),
-        kv_cache_bytes=cache,
+        kv_cache_bytes_per_token=kept_bytes(running, 1, 1, each)
+        if alike
+        else -(-kept // smaller(last, reach(running))),
+        kv_cache_bytes=workload.batch * kept,
         kv_read_bytes=read,
         activations_bytes=activations,
-        total_bytes=weights + cache + activations,
+        total_bytes=weights + workload.batch * kept + activations,
         training_state_bytes=state,
         training_activations_bytes=forward,
         training_total_bytes=state + forward,
@@ -89,9 +89,16 @@ def stored_weights(running: Running, parameters: Parameters, workload: Workload)
     return parameters.total * each
 
 
-def kept_bytes(running: Running, read: Amount, number_bytes: int) -> Amount:
-    """Return the bytes that all layers keep of one sequence, `read` tokens of which were read."""
-    return running.sizes.n_layers * layer_bytes(running, read, number_bytes)
+def kept_bytes(running: Running, prompt: Amount, read: Amount, number_bytes: int) -> Amount:
+    """Return the bytes that all layers keep of one sequence.
+
+    `read` tokens of it were read, the first `prompt` of them as a prompt.
+    """
+    found: Amount = 0
+    for each in stages_of(running, prompt):
+        tokens = each.tokens + each.later * (read - prompt)
+        found = found + each.layers * layer_bytes(running, tokens, number_bytes)
+    return found
 
 
 def layer_bytes(running: Running, read: Amount, number_bytes: int) -> Amount:

@@ -44,15 +44,25 @@ class KVCache:
         room = Room(self.max_tokens, *sizes, dtype, device)
         make = layer_cache or (lambda _, room: Ring(room, architecture.sliding_window))
         self._layers = [make(layer, room) for layer in range(architecture.n_layers)]
+        self._passed = [0] * architecture.n_layers  # tokens that a layer never saw
+        # What `attend` was given last: the queries and the new tokens' keys.
+        self.asked: tuple[Tensor, Tensor] | None = None
 
     @property
     def length(self) -> int:
-        """Tokens that the first layer has read, those that are no longer kept included."""
-        return self._layers[0].length
+        """Tokens that the first layer has let pass: the position of the next one there."""
+        return self.length_of(0)
 
     def length_of(self, layer: int) -> int:
-        """Tokens that `layer` has read, those that are no longer kept included."""
-        return self._layers[layer].length
+        """Tokens that `layer` has let pass: the position of the next one there.
+
+        Those that are no longer kept count, and those that it never saw.
+        """
+        return self._layers[layer].length + self._passed[layer]
+
+    def pass_over(self, layer: int, tokens: int) -> None:
+        """Let `tokens` pass that `layer` never sees, so that later ones have their positions."""
+        self._passed[layer] += tokens
 
     @property
     def reads_queries(self) -> bool:
@@ -60,7 +70,10 @@ class KVCache:
         return self._layers[0].reads_queries
 
     def positions(self, layer: int) -> Tensor:
-        """Return the positions that `layer` keeps, rising, (batch, n_kv_heads, kept)."""
+        """Return which tokens `layer` keeps, rising, (batch, n_kv_heads, kept).
+
+        Counted among those that it saw: their positions, unless some were passed over.
+        """
         return self._layers[layer].positions()
 
     @property
@@ -77,6 +90,8 @@ class KVCache:
         """Forget every token; the room stays reserved."""
         for each in self._layers:
             each.clear()
+        self._passed = [0] * len(self._layers)
+        self.asked = None
 
     def attend(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Keep new tokens in `layer`; return what `queries` gather, (batch, L, n_heads, head_dim).
@@ -86,6 +101,7 @@ class KVCache:
         `max_tokens`.
         """
         self._check_room(layer, keys.shape[2])
+        self.asked = queries, keys
         return self._layers[layer].attend(queries, keys, values)
 
     def append(self, layer: int, keys: Tensor, values: Tensor) -> None:

@@ -38,7 +38,8 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Return `x` (B, T, heads, head_dim) with pairs of dimensions turned by their position's angle.
 
     Dimensions 2i and 2i + 1 are one complex number, which is multiplied by its unit in `turns`
-    (T, 1, rotary_dim / 2); dimensions beyond rotary_dim stay. Half-split models (Llama, GPT-NeoX)
+    (T, 1, rotary_dim / 2), or (B, T, 1, rotary_dim / 2) where each sequence has its own; dimensions
+    beyond rotary_dim stay. Half-split models (Llama, GPT-NeoX)
     are these with their dimensions in another order: see `export.rearrange.half_split`.
     Su et al. 2021, arXiv:2104.09864.
     """

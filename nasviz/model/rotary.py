@@ -44,13 +44,20 @@ class RotaryTable:
 
         On the device of `like`, and in double precision where `like` is.
         """
+        return self._table(start + length, like)[start : start + length]
+
+    def of(self, positions: Tensor, like: Tensor) -> Tensor:
+        """Return the turns of any `positions` of the context: (..., T) → (..., T, 1, dim / 2)."""
+        return self._table(self._architecture.context_length, like)[positions]
+
+    def _table(self, end: int, like: Tensor) -> Tensor:
+        """Return the turns of at least the first `end` positions."""
         dtype = torch.complex128 if like.dtype == torch.float64 else torch.complex64
         key = (like.device, dtype)
-        end = start + length
         if key not in self._tables or len(self._tables[key]) < end:
             rows = min(1 << (end - 1).bit_length(), self._architecture.context_length)
             self._tables[key] = self._made(max(rows, end), *key)
-        return self._tables[key][start:end]
+        return self._tables[key]
 
     def _made(self, rows: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         # Made outside inference mode, or training could not use a table that generation made.

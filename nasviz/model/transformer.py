@@ -98,7 +98,7 @@ class Attention(nn.Module):
         if self.query_norm is not None and self.key_norm is not None:
             q, k = self.query_norm(q), self.key_norm(k)
         if turns is not None:
-            q, k = rotate(q, turns[-last:]), rotate(k, turns)
+            q, k = rotate(q, turns[..., -last:, :, :]), rotate(k, turns)
         k, v = k.transpose(1, 2), v.transpose(1, 2)  # (B, K, T, D)
         # (B, L, H, D)
         y = attention(q, k, v, mask) if cache is None else cache.attend(layer, q, k, v)
@@ -317,17 +317,18 @@ class Transformer(nn.Module):
         stop: int | None = None,
         cache: KVCache | None = None,
         last: int | None = None,
+        positions: Tensor | None = None,
     ) -> Tensor:
         """Return the residual stream after layers `start` to `stop` (exclusive), (B, T, M).
 
-        With a `cache`, the tokens follow those that its layer `start` holds. With `last`, only the
-        last so many tokens' are computed by the final layer and returned: the same numbers for
-        less work, since the others' would be read by no later layer.
+        With a `cache`, the tokens follow those that its layer `start` has let pass, unless
+        `positions` (B, T), rising, say where they stand. With `last`, only the last so many tokens'
+        are computed by the final layer and returned: the same numbers for less work, since the
+        others' would be read by no later layer.
         """
         stop = len(self.blocks) if stop is None else stop
         new = hidden.shape[1]
-        position = 0 if cache is None else cache.length_of(start)
-        turns = None if self.rotary is None else self.rotary.at(position, new, hidden)
+        turns = self._turns(hidden, 0 if cache is None else cache.length_of(start), positions)
         all_rows = last is None or (cache is not None and cache.reads_queries)
         final_rows = new if last is None or all_rows else min(last, new)
         recompute = self.recompute_activations and self.training and torch.is_grad_enabled()
@@ -369,6 +370,14 @@ class Transformer(nn.Module):
         turns = None if self.rotary is None else self.rotary.at(cache.length_of(start), new, hidden)
         for block in cast("list[Block]", self.blocks[start:]):
             block.keep(hidden, turns, cache)
+
+    def _turns(self, hidden: Tensor, position: int, positions: Tensor | None) -> Tensor | None:
+        """Return the turns of tokens (B, T, M) from `position` on, or of `positions` (B, T)."""
+        if self.rotary is None:
+            return None
+        if positions is not None:
+            return self.rotary.of(positions, hidden)
+        return self.rotary.at(position, hidden.shape[1], hidden)
 
     def _mask(self, new: int, last: int, device: torch.device) -> Tensor | None:
         """Return what the `last` L of T new tokens see of all T, (L, T); None: plainly causal."""

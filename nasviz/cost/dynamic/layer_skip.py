@@ -23,6 +23,4 @@ def run(settings: Settings, running: Running, observed: Observed) -> Running:
         running,
         sizes=replace(running.sizes, n_layers=kept),
         decode=tuple(replace(each, layers=kept) for each in running.decode),
-        prompt_layers=kept,
-        prompt_pairs=kept,
     )

@@ -16,6 +16,7 @@ from nasviz.cost.dynamic import (
     kv_window,
     layer_skip,
     self_speculation,
+    token_pruning,
     weight_quantization,
 )
 from nasviz.cost.dynamic.observed import NOTHING, Observed
@@ -33,6 +34,7 @@ from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.options.self_speculation import SelfSpeculation
+from nasviz.space.options.token_pruning import TokenPruning
 from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.table import CandidateTable
 
@@ -43,6 +45,7 @@ RUNS: Mapping[type[Option], Run] = MappingProxyType({
     WeightQuantization: weight_quantization.run,
     LayerSkip: layer_skip.run,
     ActivationSparsity: activation_sparsity.run,
+    TokenPruning: token_pruning.run,
     EarlyExit: early_exit.run,
     SelfSpeculation: self_speculation.run,
     KVWindow: kv_window.run,

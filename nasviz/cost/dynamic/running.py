@@ -9,7 +9,9 @@ candidate and arrays for a table, as in `Sizes`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from nasviz.cost.sizes import Amount, Sizes
 
@@ -36,13 +38,27 @@ class Pass:
 
 
 @dataclass(frozen=True, eq=False)
+class Stage:
+    """Layers that see the same tokens of a prompt. In tables, rows without them have 0 layers.
+
+    tokens: how many they see. later: which share of the generated tokens.
+    chosen_from: among how many tokens these were chosen by one token's attention; 0 is not so.
+    """
+
+    layers: Amount
+    tokens: Amount
+    later: Amount = 1
+    chosen_from: Amount = 0
+
+
+@dataclass(frozen=True, eq=False)
 class Running:
     """What is computed and kept under a policy.
 
     sizes: what a pass computes with. stored: what is held in memory, in full.
     decode: the passes that a generated token takes.
-    prompt_layers: layers that a prompt token goes through, the mean over the prompt.
-    prompt_pairs: layers' worth of the prompt's (query, key) pairs, the mean over the layers.
+    stages: which layers see which tokens of a prompt of so many, in all as many layers as `sizes`
+        has; None is every layer every token.
     most_keys: the most keys that are kept of a layer, or None where none is let go.
     sinks: how many of the first keys a window keeps in sight.
     evicts: 1 where a layer's keys are evicted one by one, else 0.
@@ -61,8 +77,7 @@ class Running:
     sizes: Sizes
     stored: Sizes
     decode: tuple[Pass, ...]
-    prompt_layers: Amount
-    prompt_pairs: Amount
+    stages: Callable[[Amount], tuple[Stage, ...]] | None = None
     most_keys: Amount | None = None
     sinks: Amount = 0
     evicts: Amount = 0
@@ -81,6 +96,23 @@ def static(sizes: Sizes) -> Running:
         sizes=sizes,
         stored=sizes,
         decode=(Pass(layers=sizes.n_layers),),
-        prompt_layers=sizes.n_layers,
-        prompt_pairs=sizes.n_layers,
+    )
+
+
+def stages_of(running: Running, prompt: Amount) -> tuple[Stage, ...]:
+    """Return which layers see which tokens of a prompt of so many."""
+    if running.stages is None:
+        return (Stage(running.sizes.n_layers, prompt),)
+    return running.stages(prompt)
+
+
+def stages_where(
+    on: Amount, these: tuple[Stage, ...], others: tuple[Stage, ...]
+) -> tuple[Stage, ...]:
+    """Return `these` stages where `on` is 1 and `others` where it is 0; in tables both, in part."""
+    if not isinstance(on, np.ndarray):
+        return these if on else others
+    return (
+        *(replace(each, layers=on * each.layers) for each in these),
+        *(replace(each, layers=(1 - on) * each.layers) for each in others),
     )

@@ -15,13 +15,15 @@ class Reading:
 
     depths: for each token that was generated or scored, after how many layers each of the B
     sequences left, (B,) integers. pending: the residual stream of tokens that left early and may
-    still be taken further, by the number of layers that they have passed, (1, n, M). rows: the
-    sequences' own readings, where they are read one by one.
+    still be taken further, by the number of layers that they have passed, (1, n, M). kept: where
+    prompt tokens stay behind, the positions of those that go on, by the number of layers that they
+    have passed, (B, k). rows: the sequences' own readings, where they are read one by one.
     """
 
     cache: KVCache
     depths: list[Tensor] = field(default_factory=list)
     pending: dict[int, Tensor] = field(default_factory=dict)
+    kept: dict[int, Tensor] = field(default_factory=dict)
     rows: list[Reading] = field(default_factory=list)
 
     @property
@@ -33,5 +35,6 @@ class Reading:
         """Forget every token; decisions stay on record."""
         self.cache.clear()
         self.pending.clear()
+        self.kept.clear()
         for row in self.rows:
             row.clear()

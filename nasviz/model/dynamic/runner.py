@@ -11,15 +11,22 @@ from torch import Tensor
 
 from nasviz.model.dynamic.caches import changes_cache, new_cache
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
+from nasviz.model.dynamic.prompts import Prompt, WholePrompt
 from nasviz.model.dynamic.reading import Reading
+from nasviz.model.dynamic.token_pruning import PrunedPrompt
 from nasviz.model.dynamic.views import view
 from nasviz.model.dynamic.walk import PlainWalk, Walk
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.option import Option
+from nasviz.space.options.token_pruning import TokenPruning
 
-# Options that decide which layers a token goes through.
+# Options that decide which layers the tokens of a prompt go through.
+PROMPTS: Mapping[type[Option], Callable[[Transformer, Any], Prompt]] = MappingProxyType(
+    {TokenPruning: PrunedPrompt}
+)
+# Options that decide which layers a generated token goes through.
 WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyType(
     {EarlyExit: EarlyExitWalk}
 )
@@ -38,7 +45,8 @@ class Runner:
         model = view(model, policy)
         self.model = model
         self.policy = policy
-        self.walk = _walk(model, policy)
+        self.prompt: Prompt = _chosen(PROMPTS, model, policy) or WholePrompt()
+        self.walk: Walk = _chosen(WALKS, model, policy) or PlainWalk()
 
     def new_reading(self, max_tokens: int | None = None, batch: int = 1) -> Reading:
         """Return the state of `batch` sequences of which nothing was read."""
@@ -54,8 +62,9 @@ class Runner:
         """Return the logits after a prompt, or a further part of it: (B, T) → (B, V)."""
         if reading.rows:
             pairs = zip(torch.split(tokens, 1), reading.rows, strict=True)
-            return torch.cat([self.walk.read(self.model, row, each) for row, each in pairs])
-        return self.walk.read(self.model, tokens, reading)
+            return torch.cat([self.read(row, each) for row, each in pairs])
+        self.walk.settle(self.model, reading)
+        return self.prompt.read(self.model, tokens, reading)
 
     def step(self, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more generated token a sequence: (B,) → (B, V)."""
@@ -90,11 +99,16 @@ class Runner:
         return torch.stack(logits, dim=1), torch.stack(reading.depths, dim=1)
 
 
-def _walk(model: Transformer, policy: InferencePolicy) -> Walk:
+def _chosen(
+    makers: Mapping[type[Option], Callable[[Transformer, Any], Any]],
+    model: Transformer,
+    policy: InferencePolicy,
+) -> Any:
+    """Return what the policy's first option in `makers` makes of itself; None without one."""
     for option in policy.options:
-        if type(option) in WALKS and option != _as_neutral(option):
-            return WALKS[type(option)](model, option)
-    return PlainWalk()
+        if type(option) in makers and option != _as_neutral(option):
+            return makers[type(option)](model, option)
+    return None
 
 
 def _as_neutral(option: Option) -> Option:

@@ -1,4 +1,4 @@
-"""How tokens go through the layers: `Walk`, and the plain one, through all of them."""
+"""How generated tokens go through the layers: `Walk`, and the plain one, through all of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from nasviz.model.transformer import Transformer
 
 
 class Walk(Protocol):
-    """A way through the layers. B sequences, T tokens, V vocabulary."""
+    """A way of generated tokens through the layers. B sequences, T tokens, V vocabulary.
+
+    How a prompt goes is a matter of its own: see `nasviz.model.dynamic.prompts`.
+    """
 
     @property
     def one_by_one(self) -> bool:
         """Whether the sequences of a batch need a reading each."""
 
-    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
-        """Return the logits after a prompt, or a further part of it: (B, T) → (B, V)."""
+    def settle(self, model: Transformer, reading: Reading) -> None:
+        """Finish what steps left undone, before a further part of the prompt is read."""
 
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more generated token: (B,) → (B, V)."""
@@ -40,9 +43,8 @@ class PlainWalk:
 
     one_by_one = False
 
-    def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
-        """Return the logits after a prompt: (B, T) → (B, V)."""
-        return model.prefill(tokens, reading.cache)
+    def settle(self, model: Transformer, reading: Reading) -> None:
+        """Do nothing: each step is whole."""
 
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more token: (B,) → (B, V)."""

@@ -17,6 +17,7 @@ from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.option import Option
 from nasviz.space.options.self_speculation import SelfSpeculation
+from nasviz.space.options.token_pruning import TokenPruning
 from nasviz.space.options.weight_quantization import WeightQuantization
 
 # Weights first, then the way through the layers, then the cache: bits of layers are those of all
@@ -26,6 +27,7 @@ OPTIONS: tuple[type[Option], ...] = (
     WeightQuantization,
     LayerSkip,
     ActivationSparsity,
+    TokenPruning,
     EarlyExit,
     SelfSpeculation,
     KVWindow,
