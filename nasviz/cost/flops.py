@@ -140,25 +140,33 @@ def _pass_parts(
 
 
 def _training_parts(running: Running, workload: Workload) -> FlopsParts:
-    """Return the FLOPs of one token's training in the full model.
+    """Return the FLOPs of one token's training, in the full model and in what trains with it."""
+    parts = _trained(running.stored, workload, running.training_logits)
+    parts = replace(parts, router=parts.router + running.training_checks_flops)
+    for narrower in running.training_also:
+        parts = _sum(parts, _trained(narrower, workload, 1))
+    return parts
+
+
+def _trained(sizes: Sizes, workload: Workload, logits: Amount) -> FlopsParts:
+    """Return the FLOPs of one token's forward and backward.
 
     Backward takes two products for each of the forward's: with respect to input and to weight.
     Checkpointing runs the blocks' forward once more (Chen et al. 2016, arXiv:1604.06174).
     """
     passes = 3 + workload.activation_checkpointing
-    sizes = running.stored
     forward = _parts(
         _per_layer(sizes, 1),
         layers=sizes.n_layers,
         tokens=1,
         pairs=sizes.n_layers * sizes.context_length,
-        logits=running.training_logits,
+        logits=logits,
     )
     return FlopsParts(
         attention=passes * forward.attention,
         scores=passes * forward.scores,
         feed_forward=passes * forward.feed_forward,
-        router=passes * forward.router + running.training_checks_flops,
+        router=passes * forward.router,
         head=3 * forward.head,
     )
 

@@ -180,7 +180,9 @@ class _Loop:
         for part in range(parts):
             inputs, targets = self._batch(first + part * size, size)
             policy = self.job.policy
-            through = partial(batch_losses, targets=targets, policy=policy, plan=plan)
+            through = partial(
+                batch_losses, targets=targets, policy=policy, plan=plan, step=self.step
+            )
             loss, own = engine(inputs, through)
             engine.backward(loss)
             engine.step()

@@ -12,11 +12,15 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from nasviz.errors import InputError
+from nasviz.model.subnetwork import subnetwork
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.option import Option
 from nasviz.training.exit_loss import exit_loss
+from nasviz.training.nested_width import sandwich
 from nasviz.training.plan import TrainingPlan
 
 # The residual stream after so many layers, (B, T, M).
@@ -28,11 +32,17 @@ EXTRA_LOSSES: Mapping[type[Option], ExtraLoss] = MappingProxyType({EarlyExit: ex
 
 
 def batch_losses(
-    model: Transformer, tokens: Tensor, targets: Tensor, policy: InferencePolicy, plan: TrainingPlan
+    model: Transformer,
+    tokens: Tensor,
+    targets: Tensor,
+    policy: InferencePolicy,
+    plan: TrainingPlan,
+    step: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Return what is minimised and the whole model's own loss, both in nats a token.
 
-    Without an option that has a loss of its own the two are one. Tokens and targets are (B, T).
+    Without an option that has a loss of its own the two are one. Tokens and targets are (B, T);
+    what is drawn in a `step` is the same in every process.
     """
     options = [each for each in policy.options if type(each) in EXTRA_LOSSES]
     wanted = {layer for each in options for layer in _layers_of(each, model)}
@@ -42,7 +52,21 @@ def batch_losses(
     total = own
     for option in options:
         total = total + EXTRA_LOSSES[type(option)](model, option, states, logits, targets, plan)
+    width = policy.get(DynamicWidth)
+    if width is not None:
+        _check_whole(plan)
+        for sizes in sandwich(model.architecture, width, seed=plan.seed, step=step):
+            narrower = subnetwork(model, sizes)(tokens)
+            total = total + cross_entropy(narrower.flatten(0, 1).float(), targets.flatten())
     return total, own
+
+
+def _check_whole(plan: TrainingPlan) -> None:
+    if plan.zero_stage == 3:
+        raise InputError(
+            "training plan: dynamic_width trains slices of whole matrices, and zero_stage=3 keeps "
+            "only slices of its own; choose zero_stage=2"
+        )
 
 
 def _layers_of(option: Option, model: Transformer) -> tuple[int, ...]:

@@ -71,6 +71,7 @@ class Running:
     input_share: the share of a matrix's inputs that a token which is computed alone multiplies.
     additions: weights of exits, gates and routers.
     training_logits: how often a vector of logits is computed for a token in training.
+    training_also: narrower models whose loss is part of each training step.
     training_checks_flops: of the gates and routers of a token in training, forward and backward.
     """
 
@@ -87,6 +88,7 @@ class Running:
     input_share: Amount = 1
     additions: Amount = 0
     training_logits: Amount = 1
+    training_also: tuple[Sizes, ...] = ()
     training_checks_flops: Amount = 0
 
 

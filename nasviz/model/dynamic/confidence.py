@@ -77,7 +77,8 @@ def from_logits(criterion: Criterion, logits: Tensor) -> Tensor:
     """Return the confidence that logits alone decide, (..., V) → (...) float32."""
     exact = logits.float()
     if criterion == "max_probability":
-        return exact.softmax(dim=-1).amax(dim=-1)
+        likeliest: Tensor = exact.softmax(dim=-1).amax(dim=-1)
+        return likeliest
     if criterion == "margin":
         first, second = exact.softmax(dim=-1).topk(2, dim=-1).values.unbind(dim=-1)
         return first - second
