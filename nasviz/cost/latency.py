@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from nasviz.cost.dynamic.running import Pass, Running, Stage, stages_of
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.roofline import Clock, Clocks, clocks
-from nasviz.cost.sizes import Amount, Sizes, larger, smaller
+from nasviz.cost.sizes import Amount, Sizes, at_most, flag, larger, smaller
 from nasviz.cost.workload import Workload
+
+# What a number goes through from its few bits: taken out of its byte, then scaled and shifted.
+_UNPACKING = MappingProxyType({"copy": 2, "multiply": 1, "add": 1})
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,10 @@ def latency_on(
         sizes, device.prefill, _prompt_groups(running, device, batch, prompt),
         batch=batch, rows=batch * prompt, keys=0, gathers=True, logits=1,
     )  # fmt: skip
-    passes = [_decode_pass(each, sizes, device.decode, batch, keys) for each in running.decode]
+    unpacking = _unpacking_s(running, device.decode, workload)
+    passes = [
+        _decode_pass(each, sizes, device.decode, batch, keys, unpacking) for each in running.decode
+    ]
     decode = passes[0]
     for further in passes[1:]:
         decode = _sum(decode, further)
@@ -83,10 +90,21 @@ def latency_on(
     )
 
 
-def _decode_pass(each: Pass, sizes: Sizes, device: Clock, batch: int, keys: Amount) -> LatencyParts:
+def _unpacking_s(running: Running, device: Clock, workload: Workload) -> Amount:
+    """Return the seconds in which one layer's cached keys and values become plain numbers again."""
+    if running.layer_unpacked is None:
+        return 0
+    position = at_most(workload.decode_position, running.sizes.context_length)
+    numbers = workload.batch * running.layer_unpacked(position)
+    return flag(numbers > 0) * device.streams_s(_UNPACKING, larger(numbers, 1))
+
+
+def _decode_pass(
+    each: Pass, sizes: Sizes, device: Clock, batch: int, keys: Amount, unpacking: Amount
+) -> LatencyParts:
     """Return the seconds of one kind of decode pass, as often as a generated token takes it."""
     rows = batch * each.tokens
-    scores = each.tokens * device.decode_attention_s(sizes, batch, keys)
+    scores = each.tokens * device.decode_attention_s(sizes, batch, keys) + unpacking
     parts = _pass(
         replace(sizes, n_layers=each.layers), device, (_Group(each.layers, rows, scores),),
         batch=batch, rows=rows, keys=batch * keys, gathers=False, logits=each.logits,

@@ -128,3 +128,17 @@ def test_half_the_bits_and_half_the_tokens_are_about_half_the_bytes() -> None:
     assert eight / static == pytest.approx(9 / 16)
     assert kept(KVQuantization(bits=4, residual=0)) / static == pytest.approx(5 / 16)
     assert kept(KVQuantization(bits=2, residual=0)) / static == pytest.approx(3 / 16)
+
+
+def test_unpacking_takes_time_and_a_window_saves_it() -> None:
+    architecture = Architecture(4, 256, 4, 256, 4096)
+    workload = Workload(prompt_tokens=4000, generated_tokens=96)
+
+    def step_s(*options) -> float:
+        candidate = Candidate(architecture, InferencePolicy(options))
+        return estimate(candidate, workload).latency.time_per_output_token_s
+
+    window, bits = KVWindow(window=60, sinks=4), KVQuantization(residual=0)
+    assert step_s(window) < step_s() < step_s(bits)
+    assert step_s(window) < step_s(window, bits) < step_s(bits)
+    assert step_s(KVQuantization(residual=4096)) == step_s()

@@ -38,7 +38,18 @@ def run(settings: Settings, running: Running, observed: Observed) -> Running:
         packed = choose(running.evicts, one_by_one, _ring_pairs(settings, running, tokens))
         return choose(on, packed, computed_pairs(running, tokens))
 
-    return replace(running, read_pairs=read_pairs, layer_cache_bytes=kept_bytes)
+    def unpacked(read: Amount) -> Amount:
+        tokens = choose(
+            running.evicts, smaller(read, reach(running)), _ring_tokens(settings, running, read)[0]
+        )
+        return choose(on, 2 * running.sizes.kv_width * tokens, 0)
+
+    return replace(
+        running,
+        read_pairs=read_pairs,
+        layer_cache_bytes=kept_bytes,
+        layer_unpacked=unpacked,
+    )
 
 
 def _ring_bytes(settings: Settings, running: Running, read: Amount, full_token: Amount) -> Amount:

@@ -66,6 +66,8 @@ class Running:
         whole square.
     layer_cache_bytes: bytes that one layer keeps of one sequence of which so many tokens were read,
         given the bytes of an unquantised number; None is all keys in reach, as they are.
+    layer_unpacked: numbers of one sequence that a step of generation unpacks in one layer, after so
+        many tokens; None is none.
     matrix_bytes: bytes of the matrices of all layers, given the bytes of an unquantised number;
         None is all as they are.
     input_share: the share of a matrix's inputs that a token which is computed alone multiplies.
@@ -84,6 +86,7 @@ class Running:
     evicts: Amount = 0
     read_pairs: Callable[[Amount], Amount] | None = None
     layer_cache_bytes: Callable[[Amount, int], Amount] | None = None
+    layer_unpacked: Callable[[Amount], Amount] | None = None
     matrix_bytes: Callable[[float], Amount] | None = None
     input_share: Amount = 1
     additions: Amount = 0
