@@ -40,6 +40,7 @@ BUSY: dict[str, dict[str, object]] = {
     "early_exit": {"threshold": 0.12},
     "kv_window": {"window": 4, "sinks": 1},
     "kv_eviction": {"budget": 6},
+    "kv_quantization": {"group": 2, "residual": 2},
 }
 
 
