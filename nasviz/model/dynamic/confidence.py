@@ -83,6 +83,6 @@ def from_logits(criterion: Criterion, logits: Tensor) -> Tensor:
         first, second = exact.softmax(dim=-1).topk(2, dim=-1).values.unbind(dim=-1)
         return first - second
     if criterion == "entropy":
-        entropy = torch.special.entr(exact.softmax(dim=-1)).sum(dim=-1)
+        entropy: Tensor = torch.special.entr(exact.softmax(dim=-1)).sum(dim=-1)
         return (1 - entropy / math.log(exact.shape[-1])).clamp(0, 1)
     raise ValueError(f"{criterion} is not decided by logits alone")
