@@ -63,11 +63,14 @@ def draw_exit_histogram(record: ExitHistogram) -> Figure:
         line_dash="dashed",
     )  # fmt: skip
     drawn.segment("x", "y0", "x", "y1", name="mean", color=VERMILLION, line_width=2)
-    for name, align, offset in (("shares", "center", 0), ("mean_name", "left", 5)):
-        drawn.text(
-            "x", "y", "text", name=name, color=SOFT, text_font_size="11px", text_align=align,
-            text_baseline="bottom", x_offset=offset, y_offset=-2,
-        )  # fmt: skip
+    drawn.text(
+        "x", "y", "text", name="shares", color=SOFT, text_font_size="11px", text_align="center",
+        text_baseline="bottom", y_offset=-2,
+    )  # fmt: skip
+    drawn.text(
+        "x", "y", "text", name="mean_name", color=SOFT, text_font_size="11px", text_align="align",
+        text_baseline="bottom", x_offset="offset", y_offset=-2,
+    )  # fmt: skip
     drawn.xgrid.visible = False
     drawn.add_tools(HoverTool(renderers=[bars], tooltips=[("", "@label")]))
     add_legend_row(drawn, {"bars": "measured", "prior": "guessed before"})
@@ -109,9 +112,21 @@ def exit_histogram_content(record: ExitHistogram) -> Content:
             },
             "shares": _written(layers, shares, guessed),
             "mean": {"x": [mean], "y0": [y.high * 0.86], "y1": [y.high]},
-            "mean_name": {"x": [mean], "y": [y.high * 0.9], "text": [f"mean {mean:.2f}"]},
+            "mean_name": _mean_name(mean, x, y),
         },
     )
+
+
+def _mean_name(mean: float, x: Axis, y: Axis) -> Columns:
+    """Return the mean in words, on that side of its line where there is more room."""
+    at_left = mean > (x.low + x.high) / 2
+    return {
+        "x": [mean],
+        "y": [y.high * 0.9],
+        "text": [f"mean {mean:.2f}"],
+        "align": ["right" if at_left else "left"],
+        "offset": [-5 if at_left else 5],
+    }
 
 
 def _written(layers: Floats, shares: Floats, guessed: Floats) -> Columns:

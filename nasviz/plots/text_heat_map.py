@@ -91,7 +91,7 @@ def _key(record: TextHeatMap) -> str:
     share = counts / max(len(record.left), 1)
     mean = float(share @ np.asarray(record.layers, float))
     swatches = "".join(
-        f'<span><i style="--mix:{_mix(at, record.layers)}"></i>{layer} '
+        f'<span><i style="--mix:{depth_mix(at, record.layers)}"></i>{layer} '
         f"<b>{share[at]:.0%}</b></span>"
         for at, layer in enumerate(record.layers)
     )
@@ -101,7 +101,8 @@ def _key(record: TextHeatMap) -> str:
     )
 
 
-def _mix(at: int, layers: tuple[int, ...]) -> str:
+def depth_mix(at: int, layers: tuple[int, ...]) -> str:
+    """Return how much of the depth's colour lies over the page at exit `at`: `"28%"`."""
     lowest, highest = layers[0], layers[-1]
     depth = (layers[at] - lowest) / max(highest - lowest, 1)
     return f"{_PALEST + (_DEEPEST - _PALEST) * depth:.0f}%"
@@ -116,7 +117,7 @@ def _token(record: TextHeatMap, row: int) -> str:
     line_end = "\n" if text.endswith("\n") else ""
     return (
         f'<span data-token="{record.first + row}" tabindex="-1" '
-        f'style="--mix:{_mix(at, record.layers)}">{escape(text.removesuffix(line_end))}'
+        f'style="--mix:{depth_mix(at, record.layers)}">{escape(text.removesuffix(line_end))}'
         f'<span role="tooltip">{title}{"".join(_exits(record, row))}</span></span>{line_end}'
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nasviz.cost.units import quantity
+from nasviz.cost.units import NO_BREAK, quantity
 from nasviz.cost.workload import Workload
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Trial
@@ -47,7 +47,11 @@ class PricedCandidate:
         """Return a figure with its unit; under a policy, "static → expected" where they differ."""
         now = quantity(float(of(self.cost)), unit)
         before = now if self.static is None else quantity(float(of(self.static)), unit)
-        return bold(now) if before == now else join([text(f"{before} → "), bold(now)])
+        if before == now:
+            return bold(now)
+        (number, _, prefixed), (_, _, same) = before.partition(NO_BREAK), now.partition(NO_BREAK)
+        shown = number if prefixed == same else before  # the unit once, where it is one
+        return join([text(f"{shown} → "), bold(now)])
 
 
 def summary(

@@ -95,7 +95,7 @@ class Explorer(traitlets.HasTraits):
         header = Header(state, work.calibrate, work.switch, menu)
         self._still = StillOutput(map_panel.map)
         card = Card(state, work.train)
-        tabs = Tabs(state, work)
+        self._tabs = tabs = Tabs(state, work)
         work.once_displayed(tabs.fill)
         self._problem = ipywidgets.HTML()
         state.observe(lambda change: self._tell(change.new), names="problem")

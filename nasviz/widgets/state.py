@@ -70,8 +70,10 @@ class ExplorerState(traitlets.HasTraits):
     `sample`, `count` and `prior` (an `Expectation`) follow from the others and are computed beside
     the kernel's thread by whoever owns the state; None until then. `facts` are what is known of
     the corpus, `corpus_problem` why it can't be read. `watched` is the number of the
-    trial whose `curve` (number, arrays as `Study.curve` returns them) is on show. `search` is the
-    `SearchResult` of the latest search so far. `opening` says that another study is being opened,
+    trial whose `curve` (number, arrays as `Study.curve` returns them) is on show. `exits` are
+    those of the trained trial that the selection is, or differs from in thresholds alone
+    (`ExitReading`), `exits_problem` why they can't be read. `search` is the `SearchResult`
+    of the latest search so far. `opening` says that another study is being opened,
     `study_problem` why it could not be. `notice` says what takes a while just now, `problem` is the
     last thing that went wrong.
     """
@@ -94,6 +96,8 @@ class ExplorerState(traitlets.HasTraits):
     plan = traitlets.Instance(TrainingPlan)
     watched = traitlets.Int(None, allow_none=True)
     curve = traitlets.Any(None, allow_none=True)
+    exits = traitlets.Any(None, allow_none=True)
+    exits_problem = traitlets.Unicode("")
     search = traitlets.Any(None, allow_none=True)
     searching = traitlets.Bool(False)
     corpus_problem = traitlets.Unicode("")

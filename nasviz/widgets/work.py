@@ -16,6 +16,7 @@ from nasviz.study.study import Study
 from nasviz.study.trial import Request
 from nasviz.widgets.background import WaitingJobs
 from nasviz.widgets.corpus_facts import read_facts
+from nasviz.widgets.exit_reading import read_exits, trial_with_exits
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.sample import (
     count_space,
@@ -45,8 +46,10 @@ class Work:
         self._refining = WaitingJobs("nasviz-refine", self._failed)
         self._counting = WaitingJobs("nasviz-count", self._failed)
         self._reading = WaitingJobs("nasviz-text", self._unread)
+        self._tracing = WaitingJobs("nasviz-exits", self._untraced)
         self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
+        self._traced: tuple[str, int] | None = None
         self._checked: set[str] = set()
 
     def start(self) -> None:
@@ -57,6 +60,9 @@ class Work:
         self.state.observe(lambda _change: self._recost(), names=["workload", "hardware"])
         self.state.observe(
             lambda _change: self._expect(), names=["plan", "study", "corpus", "facts"]
+        )
+        self.state.observe(
+            lambda _change: self._tracing.submit(self._read_exits), names=["study", "selection"]
         )
         self.state.observe(lambda _change: self._read(), names=["plan", "corpus", "selection"])
         self.errand("start", self._begin)
@@ -83,6 +89,7 @@ class Work:
         self._refining.close()
         self._counting.close()
         self._reading.close()
+        self._tracing.close()
 
     def errand(self, name: str, job: Callable[[], None]) -> None:
         """Run `job` on a thread of its own; an error of ours is told in the state."""
@@ -182,6 +189,19 @@ class Work:
 
     def _unread(self, problem: Exception) -> None:
         self.state.corpus_problem = str(problem)
+
+    def _read_exits(self) -> None:
+        """Have the exits at hand of the trained trial that the selection is."""
+        state = self.state
+        url, trial = state.study.url, trial_with_exits(state.study.trials, state.selection)
+        wanted = None if trial is None else (url, trial.number)
+        if wanted == self._traced:
+            return
+        self._traced, state.exits_problem = wanted, ""
+        state.exits = None if trial is None else read_exits(self.study, trial)
+
+    def _untraced(self, problem: Exception) -> None:
+        self.state.exits_problem, self.state.exits = str(problem), None
 
     # Errands for the panels.
 

@@ -83,3 +83,18 @@ def marks(notebook: Notebook) -> list[str]:
     """Return the kinds of the trials' marks on the map."""
     drawn = notebook.evaluate("explorer._map_panel.map.marks")
     return [each["kind"] for each in drawn if each["id"].startswith("trial-")]
+
+
+def overflowing(page: Page) -> list[str]:
+    """Return the parts of the explorer that are wider than the place they have."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const root = document.querySelector('.nv-explorer');
+          const right = root.getBoundingClientRect().right + 1;
+          return [...root.querySelectorAll('.nv-column, .nv-row, .nv-kv, .nv-note, .nv-pill')]
+            .filter((each) => each.offsetParent && (each.getBoundingClientRect().right > right
+              || each.scrollWidth > each.clientWidth + 1))
+            .map((each) => `${each.className}: ${each.textContent.slice(0, 60)}`);
+        }"""
+    )
+    return found

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from explorer_page import Open, explore, open_tab
-from playwright.sync_api import Page
+from explorer_page import Open, explore, open_tab, overflowing
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.study import queue
@@ -75,18 +74,3 @@ def test_every_tab_fits_in_either_theme_and_width(
         assert overflowing(page) == []
     assert page.locator(".nv-explorer img").count() == 0
     assert notebook.errors == []
-
-
-def overflowing(page: Page) -> list[str]:
-    """Return the parts of the explorer that are wider than the place they have."""
-    found: list[str] = page.evaluate(
-        """() => {
-          const root = document.querySelector('.nv-explorer');
-          const right = root.getBoundingClientRect().right + 1;
-          return [...root.querySelectorAll('.nv-column, .nv-row, .nv-kv, .nv-note, .nv-pill')]
-            .filter((each) => each.offsetParent && (each.getBoundingClientRect().right > right
-              || each.scrollWidth > each.clientWidth + 1))
-            .map((each) => `${each.className}: ${each.textContent.slice(0, 60)}`);
-        }"""
-    )
-    return found

@@ -1,9 +1,10 @@
-"""The tabs below the map: training, search, trials."""
+"""The tabs below the map: training, dynamic inference, search, trials."""
 
 from __future__ import annotations
 
 import ipywidgets
 
+from nasviz.widgets.panels.dynamic_tab import DynamicTab
 from nasviz.widgets.panels.search_tab import SearchTab
 from nasviz.widgets.panels.training_tab import TrainingTab
 from nasviz.widgets.panels.trials_tab import TrialsTab
@@ -28,16 +29,17 @@ class Tabs:
         """Make the panels."""
         state, work = self.state, self.work
         training = TrainingTab(state, work.train, work.request, work.generate)
+        self.dynamic = dynamic = DynamicTab(state)
         search = SearchTab(state, work.start_search, work.stop_search)
         trials = TrialsTab(state, work.request)
         with self.view.hold_sync():
-            self.view.children = (training.view, search.view, trials.view)
+            self.view.children = (training.view, dynamic.view, search.view, trials.view)
             self._name()
             self.view.selected_index = 0
         state.observe(lambda _change: self._name(), names="study")
 
     def _name(self) -> None:
         trials = len(self.state.study.trials)
-        titles = ("Training", "Search", f"Trials {trials}" if trials else "Trials")
+        titles = ("Training", "Dynamic", "Search", f"Trials {trials}" if trials else "Trials")
         if self.view.titles != titles:
             self.view.titles = titles
