@@ -17,6 +17,7 @@ from nasviz.evaluation.scoring import (
     evaluating,
     first_words,
     score_of,
+    token_losses,
     windows,
 )
 from nasviz.model.dynamic.runner import Runner
@@ -90,11 +91,9 @@ def score_policy(
             at_once = None if stepped else runner.at_once(ids[:, :-1])
             was_stepped = at_once is None
             logits, depths = at_once or runner.stepped(ids[:, :-1])
-            exact, targets = logits[:, -scored:].float(), ids[:, -scored:]
-            chosen = exact.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-            losses = torch.logsumexp(exact, dim=-1).double() - chosen.double()
-            nats += float(losses.sum())
-            right += int((exact.argmax(dim=-1) == targets).sum())
+            losses, hits = token_losses(logits[:, -scored:], ids[:, -scored:])
+            nats += float(losses)
+            right += int(hits)
             flat = depths[:, -scored:].flatten().cpu().numpy()
             counts += np.bincount(flat, minlength=len(counts))
             done += len(batch)

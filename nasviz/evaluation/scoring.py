@@ -157,7 +157,7 @@ def score_tokens(
             ids = torch.from_numpy(rows.astype(np.int64)).to(place)  # (B, T + 1)
             targets = ids[:, width - scored + 1 :]  # (B, scored)
             for logits, aims in _logits(model, ids[:, :-1], targets):
-                losses, hits = _losses(logits, aims)
+                losses, hits = token_losses(logits, aims)
                 nats += losses
                 right += hits
     total = float(nats)
@@ -215,7 +215,7 @@ def _logits(model: nn.Module, inputs: Tensor, targets: Tensor) -> Iterator[tuple
         yield model.head(some), aims
 
 
-def _losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def token_losses(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum of -log p(target) in float64 and the number of targets that are likeliest."""
     exact = logits.float()
     chosen = exact.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
