@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from nasviz.corpus.tokenized import TokenizedCorpus
-from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.evaluation.exit_trace import trace_exits
 from nasviz.evaluation.generation_speed import GenerationSpeed, measure_generation
+from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.execution.results import plain
@@ -70,16 +70,6 @@ def dynamic_results(
     guesses = speed.tokens_per_round is not None
     found["measured_time_per_output_token_s"] = speed.token_s if guesses else latency.token_s
     return found
-
-
-def observe(candidate: Candidate, dynamic: PolicyScore, speed: GenerationSpeed) -> Observed:
-    """Return what scoring and writing under the policy show of its decisions, as costs read it."""
-    option = candidate.inference.get(EarlyExit)
-    if option is None:
-        return Observed(tokens_per_round=speed.tokens_per_round)
-    n_layers = candidate.inference.running(candidate.architecture).n_layers
-    places = (*option.exits(n_layers), n_layers)
-    return Observed(tuple(dynamic.depth_shares.get(place, 0.0) for place in places))
 
 
 def speed_on_text(
