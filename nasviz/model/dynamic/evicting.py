@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from nasviz.model.dynamic.slots import FullSlots, QuantizedSlots, Slots
+from nasviz.model.dynamic.quantized_slots import QuantizedSlots
+from nasviz.model.dynamic.slots import FullSlots, Slots
 from nasviz.model.layer_cache import LayerCache, Room
 from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
@@ -69,14 +70,18 @@ class EvictingLayer(LayerCache):
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Keep new tokens; return what `queries`, one a token, gather (see `LayerCache`)."""
+        if keys.shape[2] == 1:
+            self.append(keys, values)
+            return self._gather(queries)
         gathered = []
         start = 0
-        while start < keys.shape[2]:
-            stop = start + self._step(keys.shape[2] - start)
-            self.append(keys[:, :, start:stop], values[:, :, start:stop])
-            gathered.append(self._gather(queries[:, start:stop]))
-            start = stop
-        return gathered[0] if len(gathered) == 1 else torch.cat(gathered, dim=1)
+        with self._slots.chunk(self._positions[:, :, : self._used], self.length):
+            while start < keys.shape[2]:
+                stop = start + self._step(keys.shape[2] - start)
+                self.append(keys[:, :, start:stop], values[:, :, start:stop])
+                gathered.append(self._gather(queries[:, start:stop]))
+                start = stop
+        return torch.cat(gathered, dim=1)
 
     def append(self, keys: Tensor, values: Tensor) -> None:
         """Keep new tokens (see `LayerCache`)."""

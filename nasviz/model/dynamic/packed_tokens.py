@@ -166,6 +166,13 @@ class PackedTokens:
         """Write the tokens from `start` on into `out` (B, K, T, D)."""
         self.grid.dequantize(*self._part(start, start + out.shape[2]), out)
 
+    def read_at(self, places: Tensor, out: Tensor) -> None:
+        """Write the token at each head's own place, `places` (B, K), into `out` (B, K, 1, D)."""
+        index = places[:, :, None, None]
+        rooms = (self._codes, self._steps, self._middles)
+        found = [room.gather(2, index.expand(-1, -1, 1, room.shape[3])) for room in rooms]
+        self.grid.dequantize(found[0], found[1], found[2], out)
+
     def _part(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         rows = slice(self.grid.rows(start), self.grid.rows(stop))
         return self._codes[:, :, start:stop], self._steps[:, :, rows], self._middles[:, :, rows]

@@ -6,14 +6,12 @@ Shapes: B sequences, K KV heads, T new tokens, S slots in use, D the size of a h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from nasviz.model.dynamic.packed_tokens import Grid, PackedTokens
 from nasviz.model.layer_cache import Room
-from nasviz.space.options.kv_quantization import KVQuantization
 
 
 class Slots(ABC):
@@ -39,6 +37,13 @@ class Slots(ABC):
 
         `positions` is (B, K, S); `length` tokens were read.
         """
+
+    def chunk(self, positions: Tensor, length: int) -> AbstractContextManager[None]:
+        """Return a context within which tokens are stored and read one after the other.
+
+        Before it `length` tokens were read, and the slots in use hold `positions` (B, K, S).
+        """
+        return nullcontext()
 
     @abstractmethod
     def filled_bytes(self, length: int) -> int:
@@ -83,66 +88,3 @@ class FullSlots(Slots):
     def nbytes(self) -> int:
         """Bytes that are allocated."""
         return sum(room.nbytes for room in self._rooms)
-
-
-class QuantizedSlots(Slots):
-    """Slots in a few bits a number, and the latest `residual` tokens in full precision besides.
-
-    Each token is quantised by itself. The latest ones have their slots too, so that they can be
-    replaced like the others; full precision hides what these hold.
-    """
-
-    constant = False
-
-    def __init__(self, room: Room, slots: int, option: KVQuantization) -> None:
-        super().__init__(slots)
-        self._room = room
-        self.residual = min(option.residual, room.max_tokens)
-        grid = Grid(option.bits, option.group, along_tokens=False)
-        self._packed = tuple(PackedTokens(grid, room, slots) for _ in range(2))
-        self._latest = tuple(room.empty(self.residual) for _ in range(2))
-
-    def put(self, position: int, keys: Tensor, values: Tensor) -> None:
-        """Store tokens of the first positions (see `Slots`)."""
-        for packed, new in zip(self._packed, (keys, values), strict=True):
-            packed.put(position, new)
-        self._keep_full(position, keys, values)
-
-    def replace(self, places: Tensor, position: int, keys: Tensor, values: Tensor) -> None:
-        """Store one token in each head's own slot (see `Slots`)."""
-        for packed, new in zip(self._packed, (keys, values), strict=True):
-            packed.replace(places, new)
-        self._keep_full(position, keys, values)
-
-    def read(self, positions: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Return keys and values of the slots in use (see `Slots`)."""
-        stored = [self._room.empty(positions.shape[2]) for _ in self._packed]
-        for packed, out in zip(self._packed, stored, strict=True):
-            packed.read(0, out)
-        if not self.residual:
-            return stored[0], stored[1]
-        in_full = (positions >= length - self.residual).unsqueeze(3)  # (B, K, S, 1)
-        index = (positions.long() % self.residual).unsqueeze(3).expand_as(stored[0])
-        full = [latest.gather(2, index) for latest in self._latest]
-        keys, values = (torch.where(in_full, *pair) for pair in zip(full, stored, strict=True))
-        return keys, values
-
-    def filled_bytes(self, length: int) -> int:
-        """Bytes in use after so many tokens were read."""
-        packed = sum(each.filled_bytes(min(length, self.slots)) for each in self._packed)
-        return packed + sum(each[:, :, :length].nbytes for each in self._latest)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are allocated."""
-        packed = sum(each.nbytes for each in self._packed)
-        return packed + sum(each.nbytes for each in self._latest)
-
-    def _keep_full(self, position: int, keys: Tensor, values: Tensor) -> None:
-        if not self.residual:
-            return
-        kept = min(keys.shape[2], self.residual)
-        end = position + keys.shape[2]
-        places = torch.arange(end - kept, end, device=keys.device) % self.residual
-        for latest, new in zip(self._latest, (keys, values), strict=True):
-            latest[:, :, places] = new[:, :, -kept:]
