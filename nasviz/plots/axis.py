@@ -106,7 +106,22 @@ def refresh(drawn: Figure, content: Content) -> None:
     # Not `select_one`, which walks every model of the figure for each part: 30 ms a time.
     parts: dict[str, Any] = {part.name: part for part in drawn.renderers if part.name is not None}
     for name, columns in content.sources.items():
-        parts[name].data_source.data = dict(columns)
+        source = parts[name].data_source
+        if not _same(source.data, columns):
+            source.data = dict(columns)
+
+
+def _same(shown: Columns, wanted: Columns) -> bool:
+    """Whether a source shows these columns already: what is equal need not travel again."""
+    return shown.keys() == wanted.keys() and all(
+        _equal(shown[name], wanted[name]) for name in wanted
+    )
+
+
+def _equal(shown: Any, wanted: Any) -> bool:
+    """Whether two columns are equal; those of several lines are taken as new."""
+    nested = any(isinstance(each, list | tuple | np.ndarray) for each in (*shown[:1], *wanted[:1]))
+    return not nested and np.array_equal(np.asarray(shown), np.asarray(wanted))
 
 
 def _place(ends: Any, axis: Any, grid: Any, wanted_axis: Axis, wanted: int) -> None:

@@ -74,11 +74,14 @@ def draw_exit_sweep(record: ExitSweepCurve) -> Figure:
     drawn.scatter(
         "x", "y", name="chosen", fill_color=None, line_color=BLUE, line_width=2.5, size=15
     )
-    for name, x_offset in (("level_names", 0), ("chosen_name", 11)):
-        drawn.text(
-            "x", "y", "text", name=name, color=SOFT, text_font_size="11px",
-            text_align="left", text_baseline="bottom", x_offset=x_offset, y_offset=-3,
-        )  # fmt: skip
+    drawn.text(
+        "x", "y", "text", name="level_names", color=SOFT, text_font_size="11px",
+        text_baseline="bottom", y_offset=-3,
+    )  # fmt: skip
+    drawn.text(
+        "x", "y", "text", name="chosen_name", color=SOFT, text_font_size="11px",
+        text_align="align", text_baseline="bottom", x_offset="offset", y_offset=-3,
+    )  # fmt: skip
     drawn.add_tools(
         HoverTool(
             renderers=[curve, static, measured, whole],
@@ -118,7 +121,12 @@ def exit_sweep_content(record: ExitSweepCurve) -> Content:
     x = fitted_axis(record.cost.label, record.cost.unit, costs)
     y = fitted_axis("bits per byte", "", bits, margin=0.08)
     chosen = {"x": record.costs[set_], "y": record.bits_per_byte[set_]}
-    names = [f"{each:.3g}" for each in record.thresholds[set_]]
+    at_left = [bool(each > (x.low + 3 * x.high) / 4) for each in record.costs[set_]]
+    names = {  # at the point's left where the figure ends at its right
+        "text": [f"{each:.3g}" for each in record.thresholds[set_]],
+        "align": ["right" if each else "left" for each in at_left],
+        "offset": [-11 if each else 11 for each in at_left],
+    }
     return Content(
         x,
         y,
@@ -130,7 +138,7 @@ def exit_sweep_content(record: ExitSweepCurve) -> Content:
             "static": _points(record.static, record.cost),
             "whole": _points((record.whole,), record.cost),
             "chosen": chosen,
-            "chosen_name": chosen | {"text": names},
+            "chosen_name": chosen | names,
         },
     )
 

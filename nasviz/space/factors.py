@@ -1,10 +1,10 @@
 """A space as a product of independent factors, each with its feasible points enumerated.
 
 Most constraints tie two or three dimensions together (heads and width); the rest of the space is a
-plain product. Dimensions that share a constraint form a *factor*. Where a factor is small enough,
-its feasible points are listed once: drawing from the product of the lists is then exactly uniform,
-and counting is a multiplication. What can't be listed (constraints on continuous dimensions, huge
-factors, limits on costs) is left to rejection.
+plain product. Dimensions that share a constraint form a *factor*, as long as it
+is small enough for its feasible points to be listed once: drawing from the product of the lists is
+then exactly uniform, and counting is a multiplication. What can't be listed (constraints on
+continuous dimensions, or between factors too large to join, limits on costs) is left to rejection.
 """
 
 from __future__ import annotations
@@ -101,16 +101,17 @@ def plan_of(space: SearchSpace, without: Sequence[str] = ()) -> Plan:
     dimensions = [each for each in space.dimensions if each.name not in without]
     rules = [(rule, reads(space, rule)) for rule in space.rules]
     rules = [(rule, names) for rule, names in rules if not names & set(without)]
-    factors, leftover = [], []
+    factors: list[Factor] = []
+    leftover = [rule for rule, read in rules if read]
     for group in _groups(dimensions, [names for _, names in rules]):
+        total = math.prod(_size(each) for each in group)
+        if not _is_listable(group):
+            factors.append(Factor(tuple(group), total, total, None, {}, {}))
+            continue
         names = {each.name for each in group}
         own = [rule for rule, read in rules if read and read <= names]
-        total = math.prod(_size(each) for each in group)
-        if all(each.grid is not None for each in group) and total <= MAX_LISTED:
-            factors.append(_listed(space, tuple(group), own, total))
-        else:
-            leftover += own
-            factors.append(Factor(tuple(group), total, total, None, {}, {}))
+        leftover = [rule for rule in leftover if not any(rule is each for each in own)]
+        factors.append(_listed(space, tuple(group), own, total))
     impossible = tuple(rule.name for rule, read in rules if not read and not _holds(space, rule))
     return Plan(tuple(factors), tuple(leftover), impossible)
 
@@ -128,14 +129,21 @@ def _size(dimension: Dimension) -> int:
     return 1 if dimension.grid is None else len(dimension.grid)
 
 
+def _is_listable(group: Sequence[Dimension]) -> bool:
+    total = math.prod(_size(each) for each in group)
+    return all(each.grid is not None for each in group) and total <= MAX_LISTED
+
+
 def _groups(
     dimensions: Sequence[Dimension], ties: Sequence[frozenset[str]]
 ) -> list[list[Dimension]]:
+    """Return the dimensions in groups: those of each tie together, as far as they can be listed."""
     groups = [{each.name} for each in dimensions]
     for tie in ties:
         tied = [group for group in groups if group & tie]
-        if len(tied) > 1:
-            groups = [group for group in groups if group not in tied] + [set().union(*tied)]
+        joined = set().union(*tied)
+        if len(tied) > 1 and _is_listable([each for each in dimensions if each.name in joined]):
+            groups = [group for group in groups if group not in tied] + [joined]
     ordered = [[each for each in dimensions if each.name in group] for group in groups]
     return sorted(ordered, key=lambda group: dimensions.index(group[0]))
 

@@ -94,6 +94,16 @@ def test_options_that_cannot_be_combined_are_refused_with_the_reason() -> None:
         assert mode_of(with_mode(space, kind, "both"), kind) == "both"
 
 
+def test_all_options_at_once_are_searched_with_and_without_each_other() -> None:
+    space = LAPTOP
+    for kind in OPTIONS:
+        space = with_mode(space, kind, "both")
+    table = narrowed(space).sample(2_000)
+    for kind in OPTIONS:
+        assert 0 < table[kind.NAME].sum() < len(table), kind.NAME
+    assert all(table.policy(row) for row in range(0, len(table), 97))  # no two that conflict
+
+
 def test_a_setting_filters_only_candidates_whose_option_is_on() -> None:
     columns = {
         "early_exit": np.array([0, 1, 1]),

@@ -245,6 +245,8 @@ def test_the_note_says_how_many_are_left_and_why_others_are_not() -> None:
     note = count_note(SpaceCount(100, 70, True, {"n_heads does not divide d_model": 30}))
     assert "70" in note
     assert "heads don&#x27;t divide embedding (30)" in note
+    long = count_note(SpaceCount(9, 8, True, {"kv_window can't be combined with x: as": 1}))
+    assert "cache window can&#x27;t be combined with x (1)" in long
     assert "about" in count_note(SpaceCount(100, 70, False, {}, 3.0))
 
 

@@ -114,9 +114,12 @@ const LOOKS = {
   }),
   Grid: ({ line }) => ({ grid_line_color: line, minor_grid_line_color: null }),
   Title: ({ ink, font }) => ({ text_color: ink, text_font: font, text_font_size: "13px" }),
-  Legend: ({ ink, page, line, font }) => ({
+  Legend: ({ ink, page, line, font }, { background_fill_alpha: opaque }) => ({
     label_text_color: ink, label_text_font: font, label_text_font_size: "11px",
-    background_fill_color: page, background_fill_alpha: 0.85, border_line_color: line,
+    // A legend beside the figure has no ground of its own.
+    ...(opaque > 0 && {
+      background_fill_color: page, background_fill_alpha: 0.85, border_line_color: line,
+    }),
   }),
   Text: (theme, model) => ({ text_font: { value: theme.font }, ...inkOf(model, theme) }),
   LabelSet: ({ soft, font }) => ({ text_color: soft, text_font: font }),

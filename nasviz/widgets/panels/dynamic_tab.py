@@ -128,11 +128,12 @@ class DynamicTab:
             target = Target(settings.target, chosen / whole - 1)
         self.said.value = outcome_words(reading, answers, settings.index, target)
         self.exactness.value = arithmetic_words(reading, settings.criterion)
+        # Figures last: their repaint is what takes the page longest.
+        self.heat.show(reading, settings.criterion, threshold_of(reading, settings))
         curve = self._curve_of(reading, settings)
         allowed = curve.whole.bits_per_byte * (1 + target.share) if target is not None else None
         curve = replace(curve, chosen=settings.index, allowed=allowed)
         self._draw(curve, histogram_of(reading, settings))
-        self.heat.show(reading, settings.criterion, threshold_of(reading, settings))
 
     def _draw(self, curve: ExitSweepCurve, histogram: ExitHistogram) -> None:
         from nasviz.plots.exit_histogram import draw_exit_histogram, exit_histogram_content

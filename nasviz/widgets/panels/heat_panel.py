@@ -7,7 +7,7 @@ import numpy as np
 
 from nasviz.plots.text_heat_map import heat_map_of
 from nasviz.widgets.exit_reading import ExitReading
-from nasviz.widgets.html import Html, heading, text
+from nasviz.widgets.html import Html, heading, tag, text
 from nasviz.widgets.token_text import TokenText
 
 PAGE_TOKENS = 1_500
@@ -20,13 +20,14 @@ class HeatPanel:
         self._reading: ExitReading | None = None
         self._set = ("", 1.0)
         self._page = 0
-        self.title = ipywidgets.HTML()
+        self.title = ipywidgets.HTML(heading("Where each token left"))
         self.text = TokenText(label="held-out text, coloured by the depth at which tokens left")
         self.before = _button("◂ before", "The page of text before this one")
         self.after = _button("next ▸", "The page of text after this one")
         self.before.on_click(lambda _button: self._turn(-1))
         self.after.on_click(lambda _button: self._turn(1))
-        tools = ipywidgets.HBox([self.before, self.after])
+        self.place = ipywidgets.HTML()
+        tools = ipywidgets.HBox([self.place, self.before, self.after])
         tools.add_class("nv-tools")
         self.view = ipywidgets.VBox([self.title, tools, self.text])
         self.view.add_class("nv-column")
@@ -59,7 +60,7 @@ class HeatPanel:
         if reading is None:
             return
         rows, total = self._rows(), reading.test.n_tokens
-        self.title.value = heading_of(rows, total)
+        self.place.value = place_words(rows, total)
         self.before.disabled = rows.start == 0
         self.after.disabled = rows.stop >= total
         criterion, threshold = self._set
@@ -68,10 +69,10 @@ class HeatPanel:
         self.text.show(heat_map_of(reading.test, left, criterion, reading.piece_of, rows))
 
 
-def heading_of(rows: range, total: int) -> Html:
-    """Return the heading above a page of tokens."""
+def place_words(rows: range, total: int) -> Html:
+    """Return which of the test part's tokens are on the page."""
     said = f"tokens {rows.start + 1:,} to {rows.stop:,} of {total:,} of the test part"
-    return heading(f"Where each token left: {said}", text(""))
+    return tag("span", text(said), css="nv-hint")
 
 
 def _button(label: str, tooltip: str) -> ipywidgets.Button:

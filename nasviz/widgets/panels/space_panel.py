@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import ipywidgets
@@ -23,6 +24,8 @@ CONTINUOUS_STEPS = 41
 MOST_REASONS = 4
 # How `nasviz.space.conditional` ends the reason that counts one candidate once: nothing is missing.
 REPEATS = "says nothing"
+# What follows says why, or what to do: too long for the note.
+_BEFORE_WHY = re.compile("[:;] ")
 
 
 class SpacePanel:
@@ -120,7 +123,7 @@ def count_note(counted: SpaceCount | None) -> Html:
         return note(left, text(" · none excluded"))
     costs = {name: column.label for name, column in COST_COLUMNS.items()}
     reasons = [
-        f"{worded(name, costs)} ({count(amount)})"
+        f"{worded(_BEFORE_WHY.split(name)[0], costs)} ({count(amount)})"
         for name, amount in excluded[:MOST_REASONS]
         if amount
     ]
