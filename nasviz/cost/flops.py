@@ -97,10 +97,8 @@ def _stage_parts(
         pairs=stage.layers * computed_pairs(running, stage.tokens),
         logits=logits,
     )
-    if isinstance(stage.chosen_from, int) and stage.chosen_from == 0:
-        return parts
-    chosen = smaller(stage.layers, 1) * stage.chosen_from * 2 * running.sizes.query_width
-    return replace(parts, router=parts.router + chosen)
+    asked = smaller(stage.layers, 1) * stage.chosen_from * 2 * running.sizes.query_width
+    return replace(parts, router=parts.router + asked + stage.layers * stage.look_flops)
 
 
 def _decode_parts(running: Running, dense: FlopsParts, workload: Workload) -> FlopsParts:
@@ -141,27 +139,31 @@ def _pass_parts(
 
 def _training_parts(running: Running, workload: Workload) -> FlopsParts:
     """Return the FLOPs of one token's training, in the full model and in what trains with it."""
-    parts = _trained(running.stored, workload, running.training_logits)
+    sizes = running.stored
+    seen = running.training_stages or (Stage(sizes.n_layers, sizes.context_length),)
+    parts = _trained(sizes, workload, running.training_logits, seen)
     parts = replace(parts, router=parts.router + running.training_checks_flops)
     for narrower in running.training_also:
-        parts = _sum(parts, _trained(narrower, workload, 1))
+        whole = Stage(narrower.n_layers, narrower.context_length)
+        parts = _sum(parts, _trained(narrower, workload, 1, (whole,)))
     return parts
 
 
-def _trained(sizes: Sizes, workload: Workload, logits: Amount) -> FlopsParts:
-    """Return the FLOPs of one token's forward and backward.
+def _trained(
+    sizes: Sizes, workload: Workload, logits: Amount, stages: tuple[Stage, ...]
+) -> FlopsParts:
+    """Return the FLOPs of one token's forward and backward, the mean over a full context.
 
     Backward takes two products for each of the forward's: with respect to input and to weight.
     Checkpointing runs the blocks' forward once more (Chen et al. 2016, arXiv:1604.06174).
     """
     passes = 3 + workload.activation_checkpointing
-    forward = _parts(
-        _per_layer(sizes, 1),
-        layers=sizes.n_layers,
-        tokens=1,
-        pairs=sizes.n_layers * sizes.context_length,
-        logits=logits,
-    )
+    # One stage of all tokens stays a whole number.
+    alone = len(stages) == 1
+    context = sizes.context_length
+    visits = stages[0].layers if alone else sum(s.layers * s.tokens for s in stages) / context
+    pairs = visits * context if alone else sum(s.layers * s.tokens**2 for s in stages) / context
+    forward = _parts(_per_layer(sizes, 1), layers=visits, tokens=1, pairs=pairs, logits=logits)
     return FlopsParts(
         attention=passes * forward.attention,
         scores=passes * forward.scores,

@@ -135,7 +135,8 @@ def _prompt_groups(
 
 def _prompt_group(running: Running, device: Clocks, batch: int, stage: Stage) -> _Group:
     """Return the layers of a stage. Choosing its tokens takes one query's attention and a copy."""
-    sizes, rows = running.sizes, batch * stage.tokens
+    # A routed layer may compute less than a token of a prompt, on average.
+    sizes, rows = running.sizes, larger(batch * stage.tokens, 1)
     pairs = seen_pairs(running, stage.tokens)
     scores = device.prefill.prefill_attention_s(sizes, batch, stage.tokens, pairs)
     chosen: Amount = 0

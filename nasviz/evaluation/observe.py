@@ -7,16 +7,37 @@ from nasviz.evaluation.generation_speed import GenerationSpeed
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 
 
 def observe(
     candidate: Candidate, dynamic: PolicyScore, speed: GenerationSpeed | None = None
 ) -> Observed:
     """Return what scoring, and writing where that was measured, show of `candidate`'s policy."""
-    rounds = speed.tokens_per_round if speed is not None else None
+    n_layers = candidate.inference.running(candidate.architecture).n_layers
+    return Observed(
+        exit_shares=_exit_shares(candidate, dynamic, n_layers),
+        tokens_per_round=speed.tokens_per_round if speed is not None else None,
+        routed_share=_routed_share(candidate, dynamic, n_layers),
+    )
+
+
+def _exit_shares(
+    candidate: Candidate, dynamic: PolicyScore, n_layers: int
+) -> tuple[float, ...] | None:
+    """Return which share of the tokens left at each exit, and after the last layer."""
     option = candidate.inference.get(EarlyExit)
     if option is None:
-        return Observed(tokens_per_round=rounds)
-    n_layers = candidate.inference.running(candidate.architecture).n_layers
+        return None
     places = (*option.exits(n_layers), n_layers)
-    return Observed(tuple(dynamic.depth_shares.get(place, 0.0) for place in places), rounds)
+    return tuple(dynamic.depth_shares.get(place, 0.0) for place in places)
+
+
+def _routed_share(candidate: Candidate, dynamic: PolicyScore, n_layers: int) -> float | None:
+    """Return which share of the tokens a routed layer computed, the mean over routed layers."""
+    option = candidate.inference.get(MixtureOfDepths)
+    routed = len(option.routed(n_layers)) if option is not None else 0
+    if not routed:
+        return None
+    share = (dynamic.average_layers - (n_layers - routed)) / routed
+    return min(1.0, max(0.0, share))  # shares that add up to 1 nearly

@@ -24,7 +24,7 @@ from nasviz.training.engine import Engine, join_processes, opened_engine, whole_
 from nasviz.training.failures import not_a_number, out_of_memory
 from nasviz.training.job import Job
 from nasviz.training.learning_rate import schedule
-from nasviz.training.objective import batch_losses
+from nasviz.training.objective import batch_losses, held_out_logits
 from nasviz.training.optimizer import set_rates
 from nasviz.training.progress import Command, Control, Progress, Report
 from nasviz.training.sample import sample_nats, spread_sample, unigram_nats
@@ -217,8 +217,12 @@ class _Loop:
         """Return bits per byte on the sample."""
         model = self.engine.module
         model.eval()
+        through = partial(held_out_logits, policy=self.job.policy)
         nats = sample_nats(
-            self.engine, self.sample, self.recipe.micro_batch_size, self.engine.device
+            partial(self.engine, through=through),
+            self.sample,
+            self.recipe.micro_batch_size,
+            self.engine.device,
         )
         model.train()
         return float(bits_per_byte(nats, self.sample.n_bytes))

@@ -18,10 +18,12 @@ from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.training.exit_loss import exit_loss
 from nasviz.training.nested_width import sandwich
 from nasviz.training.plan import TrainingPlan
+from nasviz.training.router_loss import chosen_states, predicted_logits
 
 # The residual stream after so many layers, (B, T, M).
 States = Mapping[int, Tensor]
@@ -41,15 +43,22 @@ def batch_losses(
 ) -> tuple[Tensor, Tensor]:
     """Return what is minimised and the whole model's own loss, both in nats a token.
 
-    Without an option that has a loss of its own the two are one. Tokens and targets are (B, T);
-    what is drawn in a `step` is the same in every process.
+    Without an option that has a loss of its own the two are one. Under mixture of depths the
+    model's own loss is that of its routers' choice, which reads the future: for learning, not a
+    quality. Tokens and targets are (B, T); what is drawn in a `step` is the same in every process.
     """
     options = [each for each in policy.options if type(each) in EXTRA_LOSSES]
     wanted = {layer for each in options for layer in _layers_of(each, model)}
-    states, last = _states(model, tokens, wanted)
-    logits = model.head(last)
-    own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-    total = own
+    routing = policy.get(MixtureOfDepths)
+    if routing is None:
+        states, last = _states(model, tokens, wanted)
+        logits = model.head(last)
+        total = own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+    else:  # no option that it goes together with looks at states on the way
+        states, (last, learned) = {}, chosen_states(model, routing, model.embed(tokens))
+        logits = model.head(last)
+        own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        total = own + learned
     for option in options:
         total = total + EXTRA_LOSSES[type(option)](model, option, states, logits, targets, plan)
     width = policy.get(DynamicWidth)
@@ -59,6 +68,18 @@ def batch_losses(
             narrower = subnetwork(model, sizes)(tokens)
             total = total + cross_entropy(narrower.flatten(0, 1).float(), targets.flatten())
     return total, own
+
+
+def held_out_logits(model: Transformer, tokens: Tensor, policy: InferencePolicy) -> Tensor:
+    """Return the logits (B, T, V) that are scored on held-out text while the model is trained.
+
+    Those of all layers, or, where tokens are routed, of those that the causal predictors choose.
+    """
+    routing = policy.get(MixtureOfDepths)
+    if routing is not None:
+        return predicted_logits(model, routing, tokens)
+    logits: Tensor = model.head(model.run_layers(model.embed(tokens)))
+    return logits
 
 
 def _check_whole(plan: TrainingPlan) -> None:

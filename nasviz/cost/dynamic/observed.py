@@ -17,11 +17,13 @@ class Observed:
     """Shares and rates seen on held-out text, each None where it wasn't measured.
 
     exit_shares: the share of tokens that left at each exit, the last one at the whole model.
+    routed_share: the share of tokens that a routed layer computed, the mean over routed layers.
     tokens_per_round: tokens that a round of guesses and its check gave, on average.
     """
 
     exit_shares: tuple[float, ...] | None = None
     tokens_per_round: float | None = None
+    routed_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.exit_shares is not None:
@@ -30,6 +32,8 @@ class Observed:
                 raise InputError(f"exit_shares={self.exit_shares} do not add up to 1")
         if self.tokens_per_round is not None and not self.tokens_per_round >= 1:
             raise InputError(f"tokens_per_round={self.tokens_per_round} is less than one")
+        if self.routed_share is not None and not 0 <= self.routed_share <= 1:
+            raise InputError(f"routed_share={self.routed_share} is no share, 0 to 1")
 
     def to_json(self) -> dict[str, Any]:
         """Return what was measured, by name."""
@@ -45,7 +49,9 @@ class Observed:
         """Return what `to_json` wrote."""
         shares = data.get("exit_shares")
         return cls(
-            None if shares is None else tuple(shares), tokens_per_round=data.get("tokens_per_round")
+            None if shares is None else tuple(shares),
+            tokens_per_round=data.get("tokens_per_round"),
+            routed_share=data.get("routed_share"),
         )
 
 

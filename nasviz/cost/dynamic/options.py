@@ -15,6 +15,7 @@ from nasviz.cost.dynamic import (
     kv_quantization,
     kv_window,
     layer_skip,
+    mixture_of_depths,
     self_speculation,
     token_pruning,
     weight_quantization,
@@ -31,6 +32,7 @@ from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.options.self_speculation import SelfSpeculation
@@ -45,6 +47,7 @@ RUNS: Mapping[type[Option], Run] = MappingProxyType({
     WeightQuantization: weight_quantization.run,
     LayerSkip: layer_skip.run,
     ActivationSparsity: activation_sparsity.run,
+    MixtureOfDepths: mixture_of_depths.run,
     TokenPruning: token_pruning.run,
     EarlyExit: early_exit.run,
     SelfSpeculation: self_speculation.run,

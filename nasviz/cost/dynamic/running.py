@@ -43,12 +43,14 @@ class Stage:
 
     tokens: how many they see. later: which share of the generated tokens.
     chosen_from: among how many tokens these were chosen by one token's attention; 0 is not so.
+    look_flops: what routers take in each of the layers, for the whole prompt.
     """
 
     layers: Amount
     tokens: Amount
     later: Amount = 1
     chosen_from: Amount = 0
+    look_flops: Amount = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,8 @@ class Running:
         None is all as they are.
     input_share: the share of a matrix's inputs that a token which is computed alone multiplies.
     additions: weights of exits, gates and routers.
+    training_stages: which layers see which tokens of a full context in training; None is every
+        layer every token.
     training_logits: how often a vector of logits is computed for a token in training.
     training_also: narrower models whose loss is part of each training step.
     training_checks_flops: of the gates and routers of a token in training, forward and backward.
@@ -90,6 +94,7 @@ class Running:
     matrix_bytes: Callable[[float], Amount] | None = None
     input_share: Amount = 1
     additions: Amount = 0
+    training_stages: tuple[Stage, ...] | None = None
     training_logits: Amount = 1
     training_also: tuple[Sizes, ...] = ()
     training_checks_flops: Amount = 0

@@ -11,15 +11,17 @@ from torch import nn
 
 from nasviz.errors import InputError
 from nasviz.model.dynamic.exits import Exits
+from nasviz.model.dynamic.routers import Routers
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 
 # Options that learn something; the others' models are the static one.
 ADDITIONS: Mapping[type[Option], Callable[[Transformer, Any], nn.Module]] = MappingProxyType(
-    {EarlyExit: Exits}
+    {EarlyExit: Exits, MixtureOfDepths: Routers}
 )
 
 
@@ -46,6 +48,26 @@ def exits_of(model: Transformer, option: EarlyExit) -> Exits:
     if option.criterion == "gate":
         exits.gates = _learned(learned, "gates", exits.layers, "another criterion")
     return exits
+
+
+def routers_of(model: Transformer, option: MixtureOfDepths) -> Routers:
+    """Return the routers by which `option` runs `model`.
+
+    Raises `InputError` where the model was not trained with routers of these layers.
+    """
+    learned = dict(model.additions.items()).get(MixtureOfDepths.NAME)
+    wanted = option.routed(model.architecture.n_layers)
+    if not isinstance(learned, Routers):
+        raise InputError(
+            "mixture_of_depths needs routers that this model was not trained with; train the "
+            "candidate anew"
+        )
+    if learned.layers != wanted:
+        raise InputError(
+            f"mixture_of_depths routes layers {', '.join(map(str, wanted))}, and the model learned "
+            f"routers of {', '.join(map(str, learned.layers)) or 'none'}; use those, or train anew"
+        )
+    return learned
 
 
 def _learned(

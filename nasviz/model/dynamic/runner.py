@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nasviz.model.dynamic.caches import changes_cache, new_cache
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
+from nasviz.model.dynamic.mixture_of_depths import RoutedWalk
 from nasviz.model.dynamic.prompts import Prompt, WholePrompt
 from nasviz.model.dynamic.reading import Reading
 from nasviz.model.dynamic.token_pruning import PrunedPrompt
@@ -19,16 +20,17 @@ from nasviz.model.dynamic.walk import PlainWalk, Walk
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.space.options.token_pruning import TokenPruning
 
 # Options that decide which layers the tokens of a prompt go through.
 PROMPTS: Mapping[type[Option], Callable[[Transformer, Any], Prompt]] = MappingProxyType(
-    {TokenPruning: PrunedPrompt}
+    {MixtureOfDepths: RoutedWalk, TokenPruning: PrunedPrompt}
 )
 # Options that decide which layers a generated token goes through.
 WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyType(
-    {EarlyExit: EarlyExitWalk}
+    {MixtureOfDepths: RoutedWalk, EarlyExit: EarlyExitWalk}
 )
 
 

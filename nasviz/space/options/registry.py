@@ -15,6 +15,7 @@ from nasviz.space.options.kv_eviction import KVEviction
 from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.space.options.self_speculation import SelfSpeculation
 from nasviz.space.options.token_pruning import TokenPruning
@@ -27,6 +28,7 @@ OPTIONS: tuple[type[Option], ...] = (
     WeightQuantization,
     LayerSkip,
     ActivationSparsity,
+    MixtureOfDepths,
     TokenPruning,
     EarlyExit,
     SelfSpeculation,
