@@ -3,6 +3,10 @@
 Weights trained at full width alone don't work as a slice. The sandwich rule (Yu & Huang 2019,
 Universally Slimmable Networks, arXiv:1903.05134) trains the widest, the narrowest and something
 between in each step; MatFormer (Devvrit et al. 2023, arXiv:2310.07707) draws one of few widths.
+
+Measured (4 layers × 128 wide, half the feed-forward, 200,000 bytes of Python, one seed): the slice
+comes to 1.0% more bits per byte than the same sizes trained alone, against 25.5% without nesting;
+the whole model to 0.5% more (`tests/benchmarks/nested_width.py`).
 """
 
 from __future__ import annotations
