@@ -1,7 +1,7 @@
 """FLOPs of products that torch's counter doesn't know, for its `custom_mapping`.
 
 >>> from torch.utils.flop_counter import FlopCounterMode
->>> with FlopCounterMode(display=False, custom_mapping=FLOP_FORMULAS) as counter:
+>>> with FlopCounterMode(display=False, custom_mapping=dict(FLOP_FORMULAS)) as counter:
 ...     pass
 """
 
