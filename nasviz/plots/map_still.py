@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nasviz.plots.axis import Axis
 from nasviz.plots.density import count_cells, grid_over
 from nasviz.plots.pens import Pen, Place, PngPen, SvgPen
-from nasviz.plots.theme import BLUE, CLOUD, GOLD, INK, LINE, PAGE, SOFT, VERMILLION
+from nasviz.plots.theme import BLUE, CLOUD, GOLD, GREEN, INK, LINE, PAGE, SOFT, VERMILLION
 
 _CELL = 4.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 12.0, 74.0
@@ -22,7 +22,10 @@ _CHARACTER = 6.6  # a generous width of one at 12 px
 
 @dataclass(frozen=True)
 class StillMark:
-    """A named point: "trained", "waiting" or "landmark"; `low` and `high` where known."""
+    """A named point: "trained", "waiting" or "landmark"; `low` and `high` where known.
+
+    `ringed` points run under an inference policy.
+    """
 
     kind: str
     label: str
@@ -30,6 +33,7 @@ class StillMark:
     y: float
     low: float = math.nan
     high: float = math.nan
+    ringed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +144,8 @@ class _Picture:
                 self.pen.line([(x, self.down(mark.low)), (x, self.down(mark.high))], VERMILLION)
             fill, edge = (VERMILLION, PAGE) if mark.kind == "trained" else (PAGE, VERMILLION)
             self.pen.circle((x, y), 5, fill, edge, 1.3)
+            if mark.ringed:
+                self.pen.circle((x, y), 7.5, None, GREEN, 1.6)
         for x_value, y_value in self.record.selected:
             x, y = self.across(x_value), self.down(y_value)
             if math.isfinite(x + y) and self.holds(x, y):
@@ -167,7 +173,10 @@ class _Picture:
         at, line = self.left, self.bottom + 55
         kinds = {mark.kind for mark in self.record.marks}
         items = [("few", "candidates: the darker, the more"), ("front", "front, predicted")]
-        names = {"trained": "trained", "waiting": "in training", "landmark": "known model"}
+        if any(mark.ringed for mark in self.record.marks):
+            kinds.add("ring")
+        names = {"trained": "trained", "ring": "dynamic", "waiting": "in training"}
+        names["landmark"] = "known model"
         items += [(kind, name) for kind, name in names.items() if kind in kinds]
         for kind, label in items:
             self.swatch(kind, at + 6, line - 4)
@@ -183,6 +192,8 @@ class _Picture:
             self.pen.line([(x - 8, y), (x + 8, y)], BLUE, 2)
         elif kind == "landmark":
             self.pen.area(_diamond(x, y, 5), GOLD)
+        elif kind == "ring":
+            self.pen.circle((x, y), 5.5, None, GREEN, 1.6)
         else:
             fill = VERMILLION if kind == "trained" else PAGE
             self.pen.circle((x, y), 4.5, fill, VERMILLION, 1.6)

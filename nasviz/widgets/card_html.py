@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost
     from nasviz.quality.records import Quality
 
+# A figure's label, what it reads of a cost, its unit and a line of help.
+_Figure = tuple[str, "Callable[[Cost], Any]", str, str]
+
 _NOTHING = "Click a point of the map, or a row of the trials table: its sizes and costs show here."
 
 
@@ -64,12 +67,13 @@ def summary(
     if priced is None:
         return note(text(_NOTHING))
     architecture = priced.candidate.architecture
+    cost = priced.cost
     rows = [
-        ("weights", priced.figure(lambda cost: cost.parameters.total), "All weights of the model."),
+        ("weights", bold(quantity(float(cost.parameters.total))), "All weights of the model."),
         (
             "time / token",
-            priced.figure(lambda cost: cost.latency.time_per_output_token_s, "s"),
-            "One more token, predicted for the chosen hardware.",
+            bold(quantity(float(cost.latency.time_per_output_token_s), "s")),
+            _TIME[3],
         ),
         ("kind", text(_kind(architecture.mlp, architecture.position)), ""),
     ]
@@ -126,7 +130,11 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
     return rows
 
 
-_COSTS: tuple[tuple[str, Callable[[Cost], Any], str, str], ...] = (
+_TIME: _Figure = (
+    "time / token", lambda cost: cost.latency.time_per_output_token_s, "s",
+    "One more token, predicted for the chosen hardware.",
+)  # fmt: skip
+_COSTS: tuple[_Figure, ...] = (
     ("operations / token", lambda cost: cost.flops.decode_per_token, "FLOP",
      "Matrix products of one more token, 2 a multiply-add."),
     ("time to first token", lambda cost: cost.latency.time_to_first_token_s, "s",
@@ -144,7 +152,9 @@ _COSTS: tuple[tuple[str, Callable[[Cost], Any], str, str], ...] = (
 
 def cost_rows(priced: PricedCandidate, workload: Workload) -> Html:
     """Return the key figures of a candidate's cost with their units."""
-    rows = [(label, priced.figure(of, unit), help_) for label, of, unit, help_ in _COSTS]
+    # Without a policy the time stands at the card's head, and there is nothing to hold it against.
+    shown = _COSTS if priced.static is None else (_TIME, *_COSTS)
+    rows = [(label, priced.figure(of, unit), help_) for label, of, unit, help_ in shown]
     said = Html("")
     if priced.basis:
         said = tag("div", text(f"static → expected, {priced.basis}"), css="nv-hint")

@@ -63,4 +63,5 @@ def whole_axis(
 def _still_mark(mark: Mapping[str, Any], names: tuple[str, str]) -> StillMark:
     x, y = (float(mark["values"].get(name, np.nan)) for name in names)
     low, high = mark["intervals"].get(names[1], (np.nan, np.nan))
-    return StillMark(mark["kind"], mark["label"], x, y, float(low), float(high))
+    ringed = bool(mark.get("ringed"))
+    return StillMark(mark["kind"], mark["label"], x, y, float(low), float(high), ringed)

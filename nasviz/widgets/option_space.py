@@ -1,7 +1,8 @@
 """Options of inference in a search space: off, on, or both searched, and where a range begins.
 
-An option's settings that stand at one value are fixed in the space's base; those that stand at
-several are dimensions. So a space holds what is searched and nothing else, whatever the options.
+An option's settings that stand at one value are fixed in the space's base where it is not their
+default; those that stand at several are dimensions. So a space holds what is searched and nothing
+else, whatever the options.
 """
 
 from __future__ import annotations
@@ -56,29 +57,26 @@ def with_mode(space: SearchSpace, kind: type[Option], mode: Mode) -> SearchSpace
     Raises `InputError` where it can't be combined with another option that is on.
     """
     if mode == "off":
-        return _without(space, kind)
+        return _without(space, kind.NAME, *(field.name for field in setting_fields(kind)))
     if mode == "on":
         _check_conflicts(space, kind)
         changed = space.fixed(kind.NAME, True)
     else:
         changed = space.with_dimension(Choice(kind.NAME, (False, True)))
-    for place, field in enumerate(searched_settings(kind)):
-        if field.name in space.given:
-            continue
-        first = starting_range(field) if place == 0 else [field.default] * 2
-        changed = with_range(changed, field, first)
-    return changed
+    main = searched_settings(kind)[0]
+    return changed if main.name in space.given else with_range(changed, main, starting_range(main))
 
 
 def with_range(space: SearchSpace, field: Field, kept: Sequence[Any]) -> SearchSpace:
     """Return the space with a setting that ranges over `kept`: ends of numbers, or choices.
 
-    A single value is fixed; more make a dimension of all its usual values, to be narrowed. A
-    dimension that the space has already stays as it is.
+    A single value is fixed, unless it is the default, which needs no word; more make a dimension of
+    all its usual values, to be narrowed. A dimension that the space has already stays as it is.
     """
     values = list(dict.fromkeys(kept))
     if len(values) == 1:
-        return space.fixed(field.name, values[0])
+        default = values[0] == field.default
+        return _without(space, field.name) if default else space.fixed(field.name, values[0])
     if field.name in space.names:
         return space
     return space.with_dimension(whole_dimension(field))
@@ -167,8 +165,8 @@ def _even(values: Sequence[float]) -> bool:
     return all(abs(b - a - _STEP) < 1e-9 for a, b in pairwise(values))
 
 
-def _without(space: SearchSpace, kind: type[Option]) -> SearchSpace:
-    names = {kind.NAME, *(field.name for field in setting_fields(kind))}
+def _without(space: SearchSpace, *names: str) -> SearchSpace:
+    """Return the space without dimensions and fixed values of those names."""
     dimensions = tuple(each for each in space.dimensions if each.name not in names)
     base = {name: value for name, value in space.base.items() if name not in names}
     return replace(space, dimensions=dimensions, base=base)

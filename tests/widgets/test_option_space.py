@@ -78,10 +78,12 @@ def test_a_setting_at_one_value_is_fixed_and_becomes_a_dimension_when_it_is_wide
     space = with_mode(LAPTOP, OPTIONS[0], "on")
     first, second = searched_settings(OPTIONS[0])[:2]
     assert first.name in space.names
-    assert second.name in space.base
+    assert second.name not in space.given  # it has its default
     wide = with_range(space, second, usual_values(second)[:2])
     assert wide.dimension(second.name) == whole_dimension(second)
-    assert second.name in with_range(wide, second, usual_values(second)[:1]).base
+    one = usual_values(second)[0]
+    assert with_range(wide, second, [one]).base[second.name] == one != second.default
+    assert with_range(wide, second, [second.default]) == space
 
 
 def test_options_that_cannot_be_combined_are_refused_with_the_reason() -> None:

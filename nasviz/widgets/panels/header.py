@@ -42,9 +42,11 @@ _WORKLOAD_KNOBS = tuple(
 _GUIDE = (
     "Each point of the map is a model that could be built; darker means more of them.",
     "Sliders on the left narrow the space, limits cut off what costs too much.",
+    "Dynamic inference, folded below them, searches how models run: off, on, or both side by side.",
     "A click picks a candidate: the card on the right says what it is made of and what it costs.",
     "Before anything is trained, quality is expected from published laws, and says so.",
-    "Train measures it: an orange point. Search trains many and keeps the best.",
+    "Train measures it: an orange point, ringed if it runs dynamically. Search trains many.",
+    "The Dynamic tab moves a trained model's exit threshold and shows where each token left.",
     "Rest on any name for an explanation; everything can be reached with Tab and arrow keys.",
 )
 
