@@ -18,6 +18,12 @@ from nasviz.cost.workload import Workload
 _UNPACKING = MappingProxyType({"copy": 2, "multiply": 1, "add": 1})
 
 
+# What a look of an exit or a router launches, as a share of what a layer does: 20 to 40 µs beside
+# 105 on two cores (Gate, comparison, gathering, weighing). Choosing a prompt's tokens launches
+# about as many operations as a layer.
+_LOOK_LAUNCHES = 0.3
+
+
 @dataclass(frozen=True, eq=False)
 class LatencyParts:
     """Seconds of one pass by component.
@@ -111,6 +117,9 @@ def _decode_pass(
     )  # fmt: skip
     kept = 2 * each.kept_layers * device.matmul_s(rows, sizes.d_model, sizes.kv_width, 1)
     parts = replace(parts, attention_s=parts.attention_s + kept)
+    if np.any(each.checks):
+        looks = each.checks * _LOOK_LAUNCHES * _layer_launches_s(sizes, device)
+        parts = replace(parts, overhead_s=parts.overhead_s + looks)
     return parts if isinstance(each.share, int) and each.share == 1 else _times(each.share, parts)
 
 
@@ -119,12 +128,14 @@ class _Group:
     """Layers of a pass over the same `rows` tokens, of the whole batch.
 
     scores: the seconds of attention in one of them. chosen_s: those of choosing the rows, once.
+    launched_s: those of launching what chooses.
     """
 
     layers: Amount
     rows: Amount
     scores: Amount
     chosen_s: Amount = 0
+    launched_s: Amount = 0
 
 
 def _prompt_groups(
@@ -140,11 +151,22 @@ def _prompt_group(running: Running, device: Clocks, batch: int, stage: Stage) ->
     pairs = seen_pairs(running, stage.tokens)
     scores = device.prefill.prefill_attention_s(sizes, batch, stage.tokens, pairs)
     chosen: Amount = 0
+    launched: Amount = 0
+    if np.any(stage.look_flops):
+        looks = stage.layers * smaller(stage.look_flops, 1)
+        launched = looks * _LOOK_LAUNCHES * _layer_launches_s(sizes, device.prefill)
     if np.any(stage.chosen_from):
         once = smaller(stage.layers, 1) * smaller(stage.chosen_from, 1)
+        launched = launched + once * _layer_launches_s(sizes, device.prefill)
         asked = device.decode.decode_attention_s(sizes, batch, larger(stage.chosen_from, 1))
         chosen = once * (asked + device.prefill.streams_s({"copy": 1}, rows * sizes.d_model))
-    return _Group(stage.layers, rows, scores, chosen)
+    return _Group(stage.layers, rows, scores, chosen, launched)
+
+
+def _layer_launches_s(sizes: Sizes, device: Clock) -> Amount:
+    """Return the seconds that a layer without experts takes beyond its operations."""
+    one, none = (device.overhead_s(replace(sizes, n_layers=n), 0) for n in (1, 0))
+    return one - none
 
 
 def _pass(
@@ -182,7 +204,7 @@ def _pass(
         whole,
         elementwise_s=whole.elementwise_s + device.streams_s({"copy": 1}, rows * d_model),
         head_s=logits * head,
-        overhead_s=device.overhead_s(sizes, touched),
+        overhead_s=whole.overhead_s + device.overhead_s(sizes, touched),
     )
 
 
@@ -222,7 +244,7 @@ def _layers(
         feed_forward_s=layers * feed_forward,
         elementwise_s=layers * streams + group.chosen_s,
         head_s=0,
-        overhead_s=0,
+        overhead_s=group.launched_s,
     )
 
 
