@@ -1,0 +1,50 @@
+"""Trials that route or prune tokens: trained, scored and priced as they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import nasviz
+from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
+from nasviz.space.options.mixture_of_depths import MixtureOfDepths
+from nasviz.space.options.option import Option
+from nasviz.space.options.token_pruning import TokenPruning
+
+pytestmark = pytest.mark.slow
+
+TEXT = "".join(f"line {number}: the cat sat on mat {number % 7}.\n" for number in range(9_000))
+
+
+def trained(option: Option, directory: Path) -> dict:
+    corpus = directory / "text.txt"
+    corpus.write_text(TEXT)
+    candidate = Candidate(Architecture(4, 32, 2, 256, 32), InferencePolicy((option,)))
+    study = Study.open(f"sqlite:///{directory}/study.db")
+    plan = TrainingPlan(tokens=20_000, threads=1)
+    trial = nasviz.train(candidate, plan, corpus=str(corpus), study=study)
+    assert trial.state == "complete", trial.reason
+    return trial.result
+
+
+def test_a_routed_trial_s_quality_is_the_causal_predictors(tmp_path: Path) -> None:
+    result = trained(MixtureOfDepths(capacity=0.5), tmp_path)
+    share = result["observed"]["routed_share"]
+    assert 0.05 < share < 0.95
+    layers = result["policy_score"]["average_layers"]
+    assert layers == pytest.approx(2 + 2 * share)
+    assert result["bits_per_byte"] < 4
+    # All tokens through all layers is not what was trained.
+    assert result["bits_per_byte"] < result["static_bits_per_byte"]
+    assert result["expected_flops_per_token"] < result["static_flops_per_token"]
+    assert 2 <= result["policy_latency"]["average_layers"] <= 4
+
+
+def test_a_pruned_trial_writes_as_the_static_model_where_nothing_is_a_prompt(
+    tmp_path: Path,
+) -> None:
+    result = trained(TokenPruning(keep=0.5), tmp_path)
+    assert result["bits_per_byte"] == pytest.approx(result["static_bits_per_byte"], abs=1e-6)
+    assert result["expected_flops_per_token"] < result["static_flops_per_token"]
+    assert result["policy_latency"]["average_layers"] == 4
