@@ -46,6 +46,7 @@ def notebook(open_for_all: Open, dynamic_study: tuple[str, str]) -> Iterator[Not
     notebook.page.on("dialog", lambda dialog: pytest.fail(f"foreign text ran: {dialog.message}"))
     notebook.page.wait_for_selector(".nv-pill:has-text('2 trained')")
     yield notebook
+    notebook.theme("light")  # the lab keeps it for the tests after these
     assert notebook.errors == []
 
 
