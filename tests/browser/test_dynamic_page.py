@@ -32,9 +32,11 @@ def dynamic_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     study = Study.open(url)
     exits = InferencePolicy((EarlyExit(threshold=0.6, skipped_layers="recompute"),))
     plan = TrainingPlan(tokens=60_000, threads=1)
-    for candidate in (Candidate(SIZES.with_(n_layers=2)), Candidate(SIZES, exits)):
-        trial = nasviz.train(candidate, plan, corpus=str(corpus), study=study)
-        assert trial.state == "complete", trial.reason
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NASVIZ_WORKER_IDLE_S", "2")  # its worker doesn't outlive the tests
+        for candidate in (Candidate(SIZES.with_(n_layers=2)), Candidate(SIZES, exits)):
+            trial = nasviz.train(candidate, plan, corpus=str(corpus), study=study)
+            assert trial.state == "complete", trial.reason
     study.close()
     return url, str(corpus)
 
