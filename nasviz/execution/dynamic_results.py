@@ -12,13 +12,16 @@ from nasviz.evaluation.generation_speed import GenerationSpeed, measure_generati
 from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
 from nasviz.evaluation.policy_score import PolicyScore
+from nasviz.evaluation.prompt_score import score_after_prompt
 from nasviz.execution.results import plain
 from nasviz.model.transformer import Transformer
 from nasviz.quality.exit_sweep import sweep
 from nasviz.quality.exit_trace import ExitTrace
 from nasviz.quality.exit_trace_file import save_exit_trace
 from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.token_pruning import TokenPruning
 
 # Files beside the trial's weights, by the part of the corpus that was traced.
 TRACES = {"calibration": "exit_trace_calibration.npz", "test": "exit_trace_test.npz"}
@@ -64,12 +67,36 @@ def dynamic_results(
         for part, trace in traces.items():
             save_exit_trace(trace, directory / TRACES[part])
         found["exit_sweep"] = sweep_json(traces["test"], option)
+    if candidate.inference.get(TokenPruning) is not None:
+        found["after_prompts"] = after_prompts(model, candidate.inference, tokenized)
     found["generation_speed"] = speed.to_json()
     latency = measure_on_text(model, candidate, tokenized)
     found["policy_latency"] = latency.to_json()
     guesses = speed.tokens_per_round is not None
     found["measured_time_per_output_token_s"] = speed.token_s if guesses else latency.token_s
     return found
+
+
+def after_prompts(
+    model: Transformer, policy: InferencePolicy, tokenized: TokenizedCorpus
+) -> dict[str, float]:
+    """Return bits per byte of what follows prompts of half a context, under the policy and static.
+
+    Other scores take every token for a generated one, which pruning of prompts leaves alone.
+    """
+    prompt = max(1, model.architecture.context_length // 2)
+    scored = max(1, model.architecture.context_length - prompt)
+    return {
+        name: score_after_prompt(
+            model,
+            each,
+            tokenized,
+            prompt_tokens=prompt,
+            scored_tokens=scored,
+            max_bytes=TRACE_BYTES,
+        ).score.bits_per_byte
+        for name, each in (("bits_per_byte", policy), ("static", InferencePolicy()))
+    }
 
 
 def speed_on_text(
