@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nasviz.cost.chunks import CHUNK, in_chunks
+from nasviz.cost.dynamic.beside import flops_with, latency_with, memory_with
 from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.dynamic.options import running_of
 from nasviz.cost.dynamic.running import Running
@@ -51,17 +52,31 @@ class Reckoning:
     @cached_property
     def flops(self) -> Flops:
         """Floating-point operations."""
-        return count_flops(self.running, self.workload)
+        beside = self.running.beside
+        own = count_flops(self.running, self.workload)
+        if beside is None:
+            return own
+        return flops_with(own, count_flops(beside.running, self.workload), beside.on)
 
     @cached_property
     def memory(self) -> Memory:
         """Bytes."""
-        return count_memory(self.running, self.parameters, self.workload)
+        beside = self.running.beside
+        own = count_memory(self.running, self.parameters, self.workload)
+        if beside is None:
+            return own
+        other = count_memory(beside.running, self.parameters, self.workload)
+        return memory_with(own, other, beside.on)
 
     @cached_property
     def latency(self) -> Latency:
         """Seconds."""
-        return predict_latency(self.running, self.workload, self.hardware)
+        beside = self.running.beside
+        own = predict_latency(self.running, self.workload, self.hardware)
+        if beside is None:
+            return own
+        other = predict_latency(beside.running, self.workload, self.hardware)
+        return latency_with(own, other, beside.on, self.workload)
 
     @cached_property
     def energy(self) -> Energy:

@@ -6,6 +6,7 @@ from nasviz.cost.dynamic.observed import Observed
 from nasviz.evaluation.generation_speed import GenerationSpeed
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.space.candidate import Candidate
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 
@@ -19,6 +20,7 @@ def observe(
         exit_shares=_exit_shares(candidate, dynamic, n_layers),
         tokens_per_round=speed.tokens_per_round if speed is not None else None,
         routed_share=_routed_share(candidate, dynamic, n_layers),
+        answered_share=_answered_share(candidate, dynamic),
     )
 
 
@@ -31,6 +33,12 @@ def _exit_shares(
         return None
     places = (*option.exits(n_layers), n_layers)
     return tuple(dynamic.depth_shares.get(place, 0.0) for place in places)
+
+
+def _answered_share(candidate: Candidate, dynamic: PolicyScore) -> float | None:
+    """Return which share of the tokens the whole model was not asked for."""
+    cascaded = candidate.inference.get(Cascade) is not None
+    return dynamic.depth_shares.get(0, 0.0) if cascaded else None
 
 
 def _routed_share(candidate: Candidate, dynamic: PolicyScore, n_layers: int) -> float | None:

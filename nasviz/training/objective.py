@@ -16,6 +16,7 @@ from nasviz.errors import InputError
 from nasviz.model.subnetwork import subnetwork
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
@@ -61,6 +62,9 @@ def batch_losses(
         total = own + learned
     for option in options:
         total = total + EXTRA_LOSSES[type(option)](model, option, states, logits, targets, plan)
+    if policy.get(Cascade) is not None:
+        small = model.additions[Cascade.NAME](tokens)
+        total = total + cross_entropy(small.flatten(0, 1).float(), targets.flatten())
     width = policy.get(DynamicWidth)
     if width is not None:
         _check_whole(plan)

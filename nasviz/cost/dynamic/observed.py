@@ -18,12 +18,14 @@ class Observed:
 
     exit_shares: the share of tokens that left at each exit, the last one at the whole model.
     routed_share: the share of tokens that a routed layer computed, the mean over routed layers.
+    answered_share: the share of tokens that a cascade's small model answered.
     tokens_per_round: tokens that a round of guesses and its check gave, on average.
     """
 
     exit_shares: tuple[float, ...] | None = None
     tokens_per_round: float | None = None
     routed_share: float | None = None
+    answered_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.exit_shares is not None:
@@ -34,6 +36,8 @@ class Observed:
             raise InputError(f"tokens_per_round={self.tokens_per_round} is less than one")
         if self.routed_share is not None and not 0 <= self.routed_share <= 1:
             raise InputError(f"routed_share={self.routed_share} is no share, 0 to 1")
+        if self.answered_share is not None and not 0 <= self.answered_share <= 1:
+            raise InputError(f"answered_share={self.answered_share} is no share, 0 to 1")
 
     def to_json(self) -> dict[str, Any]:
         """Return what was measured, by name."""
@@ -52,6 +56,7 @@ class Observed:
             None if shares is None else tuple(shares),
             tokens_per_round=data.get("tokens_per_round"),
             routed_share=data.get("routed_share"),
+            answered_share=data.get("answered_share"),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nasviz.cost.dynamic import (
     activation_sparsity,
+    cascade,
     dynamic_width,
     early_exit,
     kv_eviction,
@@ -26,6 +27,7 @@ from nasviz.cost.dynamic.settings import OneSettings, Settings, TableSettings
 from nasviz.cost.sizes import Candidates, Sizes
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.activation_sparsity import ActivationSparsity
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_eviction import KVEviction
@@ -51,6 +53,7 @@ RUNS: Mapping[type[Option], Run] = MappingProxyType({
     TokenPruning: token_pruning.run,
     EarlyExit: early_exit.run,
     SelfSpeculation: self_speculation.run,
+    Cascade: cascade.run,
     KVWindow: kv_window.run,
     KVEviction: kv_eviction.run,
     KVQuantization: kv_quantization.run,

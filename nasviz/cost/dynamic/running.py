@@ -78,6 +78,7 @@ class Running:
         layer every token.
     training_logits: how often a vector of logits is computed for a token in training.
     training_also: narrower models whose loss is part of each training step.
+    beside: a small model that reads everything too.
     training_checks_flops: of the gates and routers of a token in training, forward and backward.
     """
 
@@ -98,6 +99,15 @@ class Running:
     training_logits: Amount = 1
     training_also: tuple[Sizes, ...] = ()
     training_checks_flops: Amount = 0
+    beside: Beside | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """A second model that runs where `on` is 1; its weights are among the first one's additions."""
+
+    on: Amount
+    running: Running
 
 
 def static(sizes: Sizes) -> Running:

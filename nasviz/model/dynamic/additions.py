@@ -10,18 +10,20 @@ from typing import Any
 from torch import nn
 
 from nasviz.errors import InputError
+from nasviz.model.dynamic.cascade import small_model
 from nasviz.model.dynamic.exits import Exits
 from nasviz.model.dynamic.routers import Routers
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 
 # Options that learn something; the others' models are the static one.
 ADDITIONS: Mapping[type[Option], Callable[[Transformer, Any], nn.Module]] = MappingProxyType(
-    {EarlyExit: Exits, MixtureOfDepths: Routers}
+    {EarlyExit: Exits, MixtureOfDepths: Routers, Cascade: small_model}
 )
 
 

@@ -45,7 +45,7 @@ class EarlyExitWalk:
         """Whether a batch is read row by row: each has its own tokens that wait."""
         return self.option.skipped_layers == "recompute"
 
-    def settle(self, model: Transformer, reading: Reading) -> None:
+    def settle(self, model: Transformer, tokens: Tensor, reading: Reading) -> None:
         """Take every token that waits through the rest of the layers."""
         for depth, above in pairwise([*self.exits.layers, self.n_layers]):
             waiting = reading.pending.pop(depth, None)

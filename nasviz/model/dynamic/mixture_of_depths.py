@@ -30,7 +30,7 @@ class RoutedWalk:
     def __init__(self, model: Transformer, option: MixtureOfDepths) -> None:
         self.routers = routers_of(model, option)
 
-    def settle(self, model: Transformer, reading: Reading) -> None:
+    def settle(self, model: Transformer, tokens: Tensor, reading: Reading) -> None:
         """Do nothing: each step is whole."""
 
     def read(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nasviz.model.dynamic.caches import changes_cache, new_cache
+from nasviz.model.dynamic.cascade import CascadeWalk
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
 from nasviz.model.dynamic.mixture_of_depths import RoutedWalk
 from nasviz.model.dynamic.prompts import Prompt, WholePrompt
@@ -19,6 +20,7 @@ from nasviz.model.dynamic.views import view
 from nasviz.model.dynamic.walk import PlainWalk, Walk
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
@@ -30,7 +32,7 @@ PROMPTS: Mapping[type[Option], Callable[[Transformer, Any], Prompt]] = MappingPr
 )
 # Options that decide which layers a generated token goes through.
 WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyType(
-    {MixtureOfDepths: RoutedWalk, EarlyExit: EarlyExitWalk}
+    {MixtureOfDepths: RoutedWalk, EarlyExit: EarlyExitWalk, Cascade: CascadeWalk}
 )
 
 
@@ -65,7 +67,7 @@ class Runner:
         if reading.rows:
             pairs = zip(torch.split(tokens, 1), reading.rows, strict=True)
             return torch.cat([self.read(row, each) for row, each in pairs])
-        self.walk.settle(self.model, reading)
+        self.walk.settle(self.model, tokens, reading)
         return self.prompt.read(self.model, tokens, reading)
 
     def step(self, tokens: Tensor, reading: Reading) -> Tensor:

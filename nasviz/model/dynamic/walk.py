@@ -22,8 +22,8 @@ class Walk(Protocol):
     def one_by_one(self) -> bool:
         """Whether the sequences of a batch need a reading each."""
 
-    def settle(self, model: Transformer, reading: Reading) -> None:
-        """Finish what steps left undone, before a further part of the prompt is read."""
+    def settle(self, model: Transformer, tokens: Tensor, reading: Reading) -> None:
+        """Finish what steps left undone, before `tokens` (B, T) of a prompt are read."""
 
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
         """Return the logits after one more generated token: (B,) → (B, V)."""
@@ -43,7 +43,7 @@ class PlainWalk:
 
     one_by_one = False
 
-    def settle(self, model: Transformer, reading: Reading) -> None:
+    def settle(self, model: Transformer, tokens: Tensor, reading: Reading) -> None:
         """Do nothing: each step is whole."""
 
     def step(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from nasviz.errors import unknown_name
 from nasviz.space.field import Field
 from nasviz.space.options.activation_sparsity import ActivationSparsity
+from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_eviction import KVEviction
@@ -32,6 +33,7 @@ OPTIONS: tuple[type[Option], ...] = (
     TokenPruning,
     EarlyExit,
     SelfSpeculation,
+    Cascade,
     KVWindow,
     KVEviction,
     KVQuantization,
