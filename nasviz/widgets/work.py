@@ -16,7 +16,6 @@ from nasviz.study.study import Study
 from nasviz.study.trial import Request
 from nasviz.widgets.background import WaitingJobs
 from nasviz.widgets.corpus_facts import read_facts
-from nasviz.widgets.exit_reading import read_exits, trial_with_exits
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.sample import (
     count_space,
@@ -28,6 +27,7 @@ from nasviz.widgets.sample import (
 from nasviz.widgets.searching import Searching
 from nasviz.widgets.state import ExplorerState
 from nasviz.widgets.study_link import StudyLink
+from nasviz.widgets.tracing import Tracing
 from nasviz.widgets.writing import written_by
 
 DRAWN_S = 60.0
@@ -46,10 +46,9 @@ class Work:
         self._refining = WaitingJobs("nasviz-refine", self._failed)
         self._counting = WaitingJobs("nasviz-count", self._failed)
         self._reading = WaitingJobs("nasviz-text", self._unread)
-        self._tracing = WaitingJobs("nasviz-exits", self._untraced)
+        self._tracing = Tracing(state, self._link.study)
         self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
-        self._traced: tuple[str, int] | None = None
         self._checked: set[str] = set()
 
     def start(self) -> None:
@@ -61,9 +60,7 @@ class Work:
         self.state.observe(
             lambda _change: self._expect(), names=["plan", "study", "corpus", "facts"]
         )
-        self.state.observe(
-            lambda _change: self._tracing.submit(self._read_exits), names=["study", "selection"]
-        )
+        self._tracing.start()
         self.state.observe(lambda _change: self._read(), names=["plan", "corpus", "selection"])
         self.errand("start", self._begin)
 
@@ -189,19 +186,6 @@ class Work:
 
     def _unread(self, problem: Exception) -> None:
         self.state.corpus_problem = str(problem)
-
-    def _read_exits(self) -> None:
-        """Have the exits at hand of the trained trial that the selection is."""
-        state = self.state
-        url, trial = state.study.url, trial_with_exits(state.study.trials, state.selection)
-        wanted = None if trial is None else (url, trial.number)
-        if wanted == self._traced:
-            return
-        self._traced, state.exits_problem = wanted, ""
-        state.exits = None if trial is None else read_exits(self.study, trial)
-
-    def _untraced(self, problem: Exception) -> None:
-        self.state.exits_problem, self.state.exits = str(problem), None
 
     # Errands for the panels.
 
