@@ -48,3 +48,5 @@ def test_a_pruned_trial_writes_as_the_static_model_where_nothing_is_a_prompt(
     assert result["bits_per_byte"] == pytest.approx(result["static_bits_per_byte"], abs=1e-6)
     assert result["expected_flops_per_token"] < result["static_flops_per_token"]
     assert result["policy_latency"]["average_layers"] == 4
+    after = result["after_prompts"]
+    assert after["bits_per_byte"] != after["static"]  # where there is a prompt, it tells
