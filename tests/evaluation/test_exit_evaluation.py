@@ -46,8 +46,9 @@ def model_for(option: EarlyExit) -> Transformer:
     return model.eval()
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("decay", [0.0, 3.0])
+@pytest.mark.parametrize(
+    ("criterion", "decay"), [*((each, 0.0) for each in CRITERIA), ("entropy", 3.0)]
+)
 def test_the_sweep_is_the_real_generation_path_teacher_forced(
     text: TokenizedCorpus, criterion: str, decay: float
 ) -> None:
