@@ -5,6 +5,7 @@ import torch
 
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
+from nasviz.space.inference import InferencePolicy
 from nasviz.training.engine import opened_engine
 from nasviz.training.learning_rate import rates
 from nasviz.training.loop import first_model
@@ -124,6 +125,7 @@ def update_at(stage: int) -> tuple[dict[str, torch.Tensor], int]:
 
     class OneJob:
         architecture = SIZES
+        policy = InferencePolicy()
 
     OneJob.plan = plan
     model = first_model(OneJob)

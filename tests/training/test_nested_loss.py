@@ -52,12 +52,12 @@ def test_the_training_cost_is_the_mean_of_what_steps_cost() -> None:
         model = build_model(SIZES, policy)
         tokens = torch.zeros((2, 23), dtype=torch.long)
     counted = []
-    for step in range(120):
+    for step in range(60):
         with FlopCounterMode(display=False) as counter:
             batch_losses(model, tokens, tokens, policy, PLAN, step=step)[0].backward()
         counted.append(counter.get_total_flops() / tokens.numel())
     expected = estimate(Candidate(SIZES, policy)).flops.training_per_token
-    assert np.mean(counted) == pytest.approx(expected, rel=0.02)
+    assert np.mean(counted) == pytest.approx(expected, rel=0.03)
     neutral = InferencePolicy((DynamicWidth(ff_share=1.0, head_share=1.0),))
     static = estimate(SIZES).flops.training_per_token
     assert estimate(Candidate(SIZES, neutral)).flops.training_per_token == static
