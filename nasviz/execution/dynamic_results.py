@@ -13,7 +13,7 @@ from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.evaluation.prompt_score import score_after_prompt
-from nasviz.execution.results import plain
+from nasviz.execution.results import TRACES, plain
 from nasviz.model.transformer import Transformer
 from nasviz.quality.exit_sweep import sweep
 from nasviz.quality.exit_trace import ExitTrace
@@ -22,9 +22,6 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.token_pruning import TokenPruning
-
-# Files beside the trial's weights, by the part of the corpus that was traced.
-TRACES = {"calibration": "exit_trace_calibration.npz", "test": "exit_trace_test.npz"}
 
 TRACE_BYTES = 1 << 16
 # What is timed: the first part of the test text, one sequence, half of a context as the prompt.

@@ -8,6 +8,10 @@ from typing import Any
 
 PACKAGES = ("nasviz", "torch", "deepspeed", "optuna", "tokenizers", "numpy")
 
+# Exit traces beside the trial's weights, by the part of the corpus that was traced. Here, where no
+# torch is loaded: the explorer reads them.
+TRACES = {"calibration": "exit_trace_calibration.npz", "test": "exit_trace_test.npz"}
+
 # Documented and stable: the keys of the command line's last line.
 KEYS = (
     "bits_per_byte",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.corpus.tokenizer import Tokenizer
-from nasviz.execution.dynamic_results import TRACES
+from nasviz.execution.results import TRACES
 from nasviz.quality.exit_rule import comparable_confidence, first_above
 from nasviz.quality.exit_sweep import Sweep, exit_curve, threshold_grid
 from nasviz.quality.exit_trace import ExitTrace

@@ -11,7 +11,7 @@ import nasviz
 from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
-from nasviz.execution.dynamic_results import TRACES
+from nasviz.execution.results import TRACES
 from nasviz.quality.exit_rule import leave, outcome
 from nasviz.quality.exit_trace_file import load_exit_trace
 from nasviz.space.options.early_exit import EarlyExit

@@ -8,7 +8,7 @@ from exit_readings import reading, state_of
 from waiting import eventually
 
 from nasviz.corpus.tokenizer import Tokenizer
-from nasviz.execution.dynamic_results import TRACES
+from nasviz.execution.results import TRACES
 from nasviz.quality.exit_trace_file import save_exit_trace
 from nasviz.space.candidate import Candidate
 from nasviz.study.study import Study
