@@ -55,6 +55,11 @@ def test_a_light_room_loads_only_what_it_owns(statement: str, allowed: set[str])
     assert slipped_in == set()
 
 
+def test_the_explorer_starts_without_torch() -> None:
+    loaded = modules_after("import nasviz.widgets.explorer")
+    assert not loaded & {"torch", "deepspeed", "transformers"}
+
+
 def test_the_public_names_are_the_documented_ones() -> None:
     documented = {
         "Architecture",
