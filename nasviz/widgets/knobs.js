@@ -306,7 +306,12 @@ function render({ model, el }) {
     if (model.get("folds")) {
       const open = el.querySelector("details")?.open ?? false;
       const summary = element("summary", { class: "nv-h" });
-      el.replaceChildren(element("details", { class: "nv-fold", ...(open && { open: "open" }) }, summary, group));
+      const fold = element("details", { class: "nv-fold", ...(open && { open: "open" }) }, summary, group);
+      // A class and no `:has` in the style sheet, which slows every repaint of the map by a fifth.
+      fold.addEventListener("toggle", () => {
+        el.closest(".nv-space")?.classList.toggle("nv-unfolded", fold.open);
+      });
+      el.replaceChildren(fold);
     } else if (model.get("summary")) {
       const summary = element("summary", { class: "nv-pill", "aria-label": model.get("title") });
       const menu = element("details", { class: "nv-menu" }, summary, group);
