@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nasviz.cost.chunks import in_chunks
 from nasviz.cost.dynamic.options import running_of
-from nasviz.cost.estimate import Cost, Reckoning
+from nasviz.cost.estimate import Cost, Reckoning, reckoned_alone
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.sizes import Amount, table_chunk
 from nasviz.cost.workload import Workload
@@ -151,6 +151,9 @@ def cost_columns(
                 found[each.name][start:stop] = each.of(reckoning)
 
         in_chunks(fill, len(table))
+        for row, reckoning in reckoned_alone(table, workload, device):
+            for each in chosen:
+                found[each.name][row] = each.of(reckoning)
         return found
 
     return columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from nasviz.cost.sizes import (
 )
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
+from nasviz.space.option_columns import rows_with_lists
 from nasviz.space.table import CandidateTable
 
 Group = TypeVar("Group")
@@ -154,7 +155,10 @@ class Cost:
             running = running_of(table, sizes, self.observed, (start, stop))
             return of(Reckoning(running, self.workload, self.hardware))
 
-        return _gathered(part, len(table), dtype)
+        whole = _gathered(part, len(table), dtype)
+        for row, reckoning in reckoned_alone(table, self.workload, self.hardware, self.observed):
+            _store(whole, of(reckoning), row, row + 1)
+        return whole
 
     def to_json(self) -> dict[str, Any]:
         """Return the costs of one candidate as plain data; raises `InputError` for a table."""
@@ -208,6 +212,19 @@ def estimate(
     if not isinstance(candidates, CandidateTable):
         architecture_of(candidates)
     return Cost(candidates, workload, hardware, observed)
+
+
+def reckoned_alone(
+    table: CandidateTable, workload: Workload, hardware: Hardware, observed: Observed = NOTHING
+) -> Iterator[tuple[int, Reckoning]]:
+    """Yield the rows of a table that its pieces price wrongly, with what they cost by themselves.
+
+    They are those whose policies hold lists (an exit's own threshold, bits of each layer).
+    """
+    for row in rows_with_lists(table.columns, len(table)).tolist():
+        candidate = table.row(row)
+        running = running_of(candidate, sizes_of(candidate), observed)
+        yield row, Reckoning(running, workload, hardware)
 
 
 def _gathered(part: Callable[[int, int], Group], length: int, dtype: Any) -> Group:

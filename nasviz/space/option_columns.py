@@ -65,3 +65,12 @@ def with_equal_options(tables: Sequence[Any], encode: Encode) -> list[Mapping[st
         fill_options(columns, encode)
         full.append(columns)
     return full
+
+
+def rows_with_lists(columns: Mapping[str, Column], length: int) -> NDArray[np.intp]:
+    """Return the rows of a table that hold a list: settings which columns of numbers can't say."""
+    found = np.zeros(length, dtype=bool)
+    for column in columns.values():
+        if column.dtype == object:
+            found |= np.array([bool(each) for each in column])
+    return np.flatnonzero(found)

@@ -10,11 +10,7 @@ from exit_traces import learned_trace, random_trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasviz.cost.dynamic.early_exit import depth_and_looks
-from nasviz.cost.dynamic.observed import NOTHING
-from nasviz.cost.dynamic.settings import OneSettings
 from nasviz.errors import InputError
-from nasviz.quality.exit_prior import prior_exit_shares
 from nasviz.quality.exit_rule import first_above, leave, outcome
 from nasviz.quality.exit_sweep import sweep, threshold_grid
 from nasviz.quality.exit_thresholds import per_exit_thresholds
@@ -100,20 +96,3 @@ def test_they_are_the_same_each_time_and_know_decay() -> None:
 def test_a_quality_that_no_threshold_reaches_is_refused() -> None:
     with pytest.raises(InputError, match=r"no threshold reaches 0\.01 bits per byte; the best is"):
         per_exit_thresholds(learned_trace(), BIASED, 0.01)
-
-
-def test_the_prior_has_the_right_ends_and_adds_up() -> None:
-    shares = prior_exit_shares([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.9, 0.5, 0.2]])
-    assert shares[0].tolist() == [1, 0, 0, 0]
-    assert shares[1].tolist() == [0, 0, 0, 1]
-    assert shares.sum(axis=1) == pytest.approx([1, 1, 1], abs=1e-15)
-    assert shares[2] == pytest.approx([0.1, 0.45, 0.36, 0.09])
-
-
-@given(threshold=st.floats(0, 1), first=st.integers(1, 4), every=st.integers(1, 3))
-def test_costs_rest_on_the_same_prior(threshold: float, first: int, every: int) -> None:
-    option = EarlyExit(threshold=threshold, first=first, every=every)
-    layers = (*option.exits(12), 12)
-    depth, _ = depth_and_looks(OneSettings(option), 12, NOTHING)
-    shares = prior_exit_shares(option.thresholds_of(12))
-    assert shares @ np.array(layers) == pytest.approx(float(depth), rel=1e-9)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import numpy as np
+from itertools import accumulate, pairwise
+from operator import mul
 
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.dynamic.running import Running
-from nasviz.cost.dynamic.settings import Settings
+from nasviz.cost.dynamic.settings import OneSettings, Settings
 from nasviz.cost.sizes import Amount, choose, flag
 from nasviz.errors import InputError
 from nasviz.space.options.early_exit import EarlyExit
@@ -81,20 +81,9 @@ def depth_and_looks(
     1 - threshold go of the tokens that reach it. The prior is a rule of thumb with the right ends
     (everybody leaves at threshold 0, nobody at 1), not a result.
     """
+    if isinstance(settings, OneSettings) and isinstance(settings.option, EarlyExit):
+        return _of_one(settings.option, int(n_layers), observed)
     exits = exit_count(settings, n_layers)
-    if observed.exit_shares is not None:
-        return _measured_depth(settings, n_layers, observed.exit_shares)
-    listed = settings.listed("layers")
-    if listed:
-        stay = np.cumprod([1.0, *_stay(settings, len(listed))])
-        widths = np.diff([0, *listed, n_layers])
-        depth = float(widths @ stay)
-        return depth, {"all": float(stay[:-1].sum()), "left": float(1 - stay[-1])}
-    if settings.listed("thresholds"):
-        stay = np.cumprod([1.0, *_stay(settings, int(exits))])
-        places = [*range(settings.number("first"), n_layers, settings.number("every"))]
-        depth = float(np.diff([0, *places, n_layers]) @ stay)
-        return depth, {"all": float(stay[:-1].sum()), "left": float(1 - stay[-1])}
     first, every = settings.number("first"), settings.number("every")
     stays = settings.number("threshold")
     asked = flag(stays < 1)  # at threshold 1 nobody can leave, and nothing is looked at
@@ -106,9 +95,27 @@ def depth_and_looks(
     return depth, {"all": asked * reaches, "left": 1 - beyond}
 
 
-def _stay(settings: Settings, exits: int) -> tuple[float, ...]:
-    listed = settings.listed("thresholds")
-    return listed or (float(settings.number("threshold")),) * exits
+def _of_one(
+    option: EarlyExit, n_layers: int, observed: Observed
+) -> tuple[float, dict[str, Amount]]:
+    """Return depth and looks of one candidate, whose exits and thresholds may be any."""
+    places = (*option.exits(n_layers), n_layers)
+    thresholds = option.thresholds_of(n_layers)
+    shares = observed.exit_shares
+    if shares is None:
+        reaches = [1.0, *accumulate(thresholds, mul)]
+        shares = (*(here - there for here, there in pairwise(reaches)), reaches[-1])
+    elif len(shares) != len(places):
+        raise InputError(
+            f"{len(shares)} measured exit shares for {len(places) - 1} exits and the whole model; "
+            "measure the policy that is priced"
+        )
+    depth = sum(share * place for share, place in zip(shares, places, strict=True))
+    n_exits = len(places) - 1
+    looked = sum(share * min(at + 1, n_exits) for at, share in enumerate(shares))
+    # At threshold 1 nobody can leave, and nothing is looked at.
+    asked = int(any(threshold < 1 for threshold in thresholds))
+    return depth, {"all": asked * looked, "left": 1 - shares[-1]}
 
 
 def _geometric(ratio: Amount, terms: Amount) -> Amount:
@@ -116,21 +123,3 @@ def _geometric(ratio: Amount, terms: Amount) -> Amount:
     unlike = flag(ratio != 1)
     gap = 1 - ratio + (1 - unlike)
     return choose(unlike, (1 - ratio**terms) / gap, terms)
-
-
-def _measured_depth(
-    settings: Settings, n_layers: Amount, shares: tuple[float, ...]
-) -> tuple[Amount, dict[str, Amount]]:
-    option = getattr(settings, "option", None)
-    if not isinstance(option, EarlyExit):
-        raise InputError("measured exit shares are one candidate's: estimate it alone")
-    places = [*option.exits(n_layers), n_layers]
-    if len(places) != len(shares):
-        raise InputError(
-            f"{len(shares)} measured exit shares for {len(places) - 1} exits and the whole model; "
-            "measure the policy that is priced"
-        )
-    depth = sum(share * place for share, place in zip(shares, places, strict=True))
-    looked = sum(share * (i + 1) for i, share in enumerate(shares[:-1]))
-    looked += shares[-1] * (len(shares) - 1)
-    return depth, {"all": looked, "left": 1 - shares[-1]}

@@ -27,7 +27,7 @@ class Settings(Protocol):
         """Return 1 where the setting is one of `choices`, else 0."""
 
     def listed(self, name: str) -> tuple[float, ...]:
-        """Return a list; empty in tables, which hold none."""
+        """Return a list; empty in a table, whose rows with lists are priced by themselves."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class TableSettings:
         return np.isin(self._column(full), codes).astype(np.float64)
 
     def listed(self, name: str) -> tuple[float, ...]:
-        """Return `()`: a table holds no lists."""
+        """Return `()`: see `nasviz.cost.estimate.reckoned_alone`."""
         if name not in [field.name for field in self.kind.FIELDS if field.is_list]:
             raise InputError(f"{self.kind.NAME}.{name} is no list")
         return ()
