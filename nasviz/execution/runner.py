@@ -148,12 +148,12 @@ class _Finish:
 
     def __call__(self, model: Any) -> Score:
         self.tokenized.tokenizer.save(self.directory)
-        self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
         test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
         if isinstance(model, Transformer):
             self.samples = write_samples(model, self.tokenized)
             if self.candidate.inference:
                 return self._under_policy(model, test)
+        self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
         return test
 
     def _under_policy(self, model: Transformer, static: Score) -> Score:

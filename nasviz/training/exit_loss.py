@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from nasviz.model.dynamic.additions import exits_of
 from nasviz.model.dynamic.exits import Exits
 from nasviz.model.transformer import Transformer
 from nasviz.space.options.early_exit import EarlyExit
@@ -32,7 +31,8 @@ def exit_loss(
     A gate learns whether its exit would say what the whole model says (CALM, section 3.5). It reads
     the stream without changing it: its gradient ends there.
     """
-    exits = exits_of(model, option)
+    exits = model.additions[option.NAME]
+    assert isinstance(exits, Exits)  # the model was built for the policy that it is trained for
     depths = torch.tensor(exits.layers, dtype=torch.float32)
     weights = (plan.exit_loss * depths / depths.sum()).tolist()
     total = logits.new_zeros((), dtype=torch.float32)

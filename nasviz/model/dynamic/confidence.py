@@ -14,8 +14,6 @@ from torch import Tensor
 from nasviz.model.dynamic.exits import Exits
 from nasviz.space.options.early_exit import Criterion
 
-READS_LOGITS: tuple[Criterion, ...] = ("max_probability", "margin", "entropy", "patience")
-
 
 class Watch:
     """The confidence of one exit after another for the same tokens.
