@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasviz.corpus.corpus import Corpus
-from nasviz.corpus.standard_library import read_standard_library
-from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.evaluation.exit_trace import trace_exits
 from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.scoring import score
@@ -24,16 +22,6 @@ from nasviz.space.options.early_exit import EarlyExit
 
 CRITERIA = ("max_probability", "margin", "entropy", "saturation", "patience", "gate")
 BYTES = 500
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> TokenizedCorpus:
-    whole = read_standard_library()[:60_013].decode(errors="ignore").encode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NASVIZ_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tokenized = tokenize(Corpus.of("library", whole), 256)
-        tokenized.tokens("test")
-    return tokenized
 
 
 def model_for(option: EarlyExit) -> Transformer:

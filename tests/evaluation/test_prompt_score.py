@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from nasviz.corpus.corpus import Corpus
-from nasviz.corpus.standard_library import read_standard_library
-from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.errors import InputError
 from nasviz.evaluation.prompt_score import score_after_prompt
 from nasviz.evaluation.scoring import first_words
@@ -25,16 +23,6 @@ from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.token_pruning import TokenPruning
 
 PROMPT, SCORED, BYTES = 23, 7, 500
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> TokenizedCorpus:
-    whole = read_standard_library()[:60_013].decode(errors="ignore").encode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NASVIZ_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tokenized = tokenize(Corpus.of("library", whole), 256)
-        tokenized.tokens("test")
-    return tokenized
 
 
 @pytest.fixture(scope="module")

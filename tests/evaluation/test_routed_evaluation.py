@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nasviz.corpus.corpus import Corpus
-from nasviz.corpus.standard_library import read_standard_library
-from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.prompt_score import score_after_prompt
@@ -22,16 +20,6 @@ BYTES = 400
 CANDIDATE = Candidate(
     Architecture(5, 32, 4, 256, 37), InferencePolicy((MixtureOfDepths(0.5, first=1, every=2),))
 )
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> TokenizedCorpus:
-    whole = read_standard_library()[:60_013].decode(errors="ignore").encode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NASVIZ_CACHE", str(tmp_path_factory.mktemp("cache")))
-        tokenized = tokenize(Corpus.of("library", whole), 256)
-        tokenized.tokens("test")
-    return tokenized
 
 
 @pytest.fixture(scope="module")
