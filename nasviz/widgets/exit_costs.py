@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from nasviz.cost.workload import Workload
 from nasviz.plots.exit_sweep import ModelPoint
 from nasviz.plots.front import Objective
 from nasviz.quality.exit_sweep import Sweep
+from nasviz.space.candidate import Candidate
+from nasviz.space.options.early_exit import Criterion, EarlyExit
 from nasviz.study.trial import Trial
+from nasviz.widgets.observed import trial_cost
 
 # A static model stands beside the curve where it costs at most so many times as much as the whole.
 _REACH = 1.5
@@ -63,11 +66,24 @@ class Pricing:
         return COSTS[self.name]
 
     def of_sweep(self, trial: Trial, sweep: Sweep) -> NDArray[np.float64]:
-        """Return what a trial's candidate costs at each threshold of its sweep, `(t,)`."""
+        """Return what a trial's candidate costs at each threshold of its sweep, `(t,)`.
+
+        Checks are those of the sweep's criterion, whichever the trial was run by.
+        """
         of = self.cost.of
         if of is None:
             return sweep.average_layers
-        return sweep.costs(lambda shares: float(of(self._cost(trial, Observed(shares)))))
+        policy = trial.candidate.inference
+        option = policy.get(EarlyExit)
+        assert option is not None  # it has a sweep
+        swept = replace(option, criterion=cast(Criterion, sweep.criterion))
+        candidate = Candidate(trial.candidate.architecture, policy.with_(swept))
+
+        def price(shares: tuple[float, ...]) -> float:
+            observed = Observed(exit_shares=shares)
+            return float(of(estimate(candidate, self.workload, self.hardware, observed)))
+
+        return sweep.costs(price)
 
     def of_whole(self, trial: Trial) -> ModelPoint:
         """Return the trial's model without early exit, every layer for every token."""
@@ -86,7 +102,7 @@ class Pricing:
         cost = (
             float(trial.result["policy_score"]["average_layers"])
             if of is None
-            else float(of(self._cost(trial, Observed.from_json(trial.result["observed"]))))
+            else float(of(trial_cost(trial, self.workload, self.hardware)))
         )
         bits = float(trial.result["bits_per_byte"])
         return ModelPoint(f"trial {trial.number} as it ran", cost, bits, threshold)
@@ -112,6 +128,3 @@ class Pricing:
                 label = f"trial {each.number}, {sizes.title}"
                 points.append(ModelPoint(label, cost, float(each.result["bits_per_byte"])))
         return tuple(points)
-
-    def _cost(self, trial: Trial, observed: Observed) -> Cost:
-        return estimate(trial.candidate, self.workload, self.hardware, observed=observed)
