@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_field(budget, "--steps", PLAN_FIELDS["steps"], metavar="N")
     add_field(budget, "--seconds", PLAN_FIELDS["seconds"], metavar="S")
     add_field(parser, "--batch", PLAN_FIELDS["batch_size"], metavar="N")
+    balance = PLAN_FIELDS["balance_loss"]
+    add_field(parser, "--balance-loss", balance, metavar="W", default=balance.default)
     add_field(parser, "--seed", PLAN_FIELDS["seed"], metavar="N", default=0)
     parser.add_argument("--study", metavar="URL", help="default: sqlite:///nasviz.db")
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
@@ -63,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         steps=arguments.steps,
         seconds=arguments.seconds,
         batch_size=arguments.batch,
+        balance_loss=arguments.balance_loss,
         seed=arguments.seed,
     )
     title = candidate.architecture.title
@@ -119,6 +122,8 @@ def result_json(trial: Trial) -> dict[str, Any]:
 
 
 def _as_text(trial: Trial) -> str:
+    from nasviz.execution.results import load_words
+
     result = trial.result
     lines = [
         f"trial {trial.number}: {result['bits_per_byte']:.4f} bits per byte of the test part",
@@ -127,6 +132,8 @@ def _as_text(trial: Trial) -> str:
         f"in {result['seconds']:.1f} s",
         f"  {result['parameters']:,} parameters, seed {result['seed']}, {result['device']}",
     ]
+    if "expert_load" in result:
+        lines.append(f"  an expert gets {load_words(result['expert_load']['layers'])}")
     if result.get("plateau"):
         lines.append(
             "  note: it has learnt token frequencies only; train longer, or at another rate"

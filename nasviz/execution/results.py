@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -47,3 +48,14 @@ def plain(value: Any) -> Any:
     """Return a numpy or torch scalar as the Python number it holds, other values as they are."""
     item = getattr(value, "item", None)
     return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+
+
+def load_words(layers: Sequence[Sequence[float]]) -> str:
+    """Return the least and the most that an expert gets, and how many get nothing.
+
+    `layers` are a stored `expert_load`'s: each expert's share of its layer's tokens.
+    """
+    shares = [share for layer in layers for share in layer]
+    idle = sum(share == 0 for share in shares)
+    unused = f"; {idle} of {len(shares)} never used" if idle else ""
+    return f"{min(shares):.1%} to {max(shares):.1%} of a layer's tokens{unused}"

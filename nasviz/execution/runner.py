@@ -19,6 +19,7 @@ from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
+from nasviz.evaluation.expert_load import measure_expert_load
 from nasviz.evaluation.latency import measure
 from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.scoring import Score, score
@@ -134,8 +135,8 @@ class _Finish:
     """What is done with the trained model, the `score` of `train_candidate`.
 
     Scores the search part, which strategies see, and the test part, which is reported, under the
-    candidate's policy where it has one; keeps the tokenizer beside the weights, and some generated
-    text.
+    candidate's policy where it has one, and how its experts share the text; keeps the tokenizer
+    beside the weights, and some generated text.
     """
 
     def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
@@ -145,12 +146,16 @@ class _Finish:
         self.search: Score | None = None
         self.samples: list[dict[str, str]] = []
         self.dynamic: dict[str, Any] = {}
+        self.experts: dict[str, Any] = {}
 
     def __call__(self, model: Any) -> Score:
         self.tokenized.tokenizer.save(self.directory)
         test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
         if isinstance(model, Transformer):
             self.samples = write_samples(model, self.tokenized)
+            if model.architecture.experts > 1:
+                load = measure_expert_load(model, self.candidate.inference, self.tokenized)
+                self.experts = {"expert_load": load.to_json()}
             if self.candidate.inference:
                 return self._under_policy(model, test)
         self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
@@ -202,6 +207,7 @@ def _result(
         "device": outcome.device,
         "threads": outcome.threads,
         "samples": finish.samples,
+        **finish.experts,
         **finish.dynamic,
     }
 

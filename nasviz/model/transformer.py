@@ -137,30 +137,49 @@ class FeedForward(nn.Module):
         return self.down(inner)  # type: ignore[no-any-return]  # (..., M)
 
 
-class Experts(nn.Module):
-    """Several feed-forward parts; each token goes through the few that its router likes best.
+class TopExperts(nn.Module):
+    """Sends each token to the experts that its router scores highest, always as many.
 
-    The chosen experts' scores are made to sum to 1 by a softmax over them (arXiv:2401.04088).
+    Their scores are made to sum to 1 by a softmax over them (arXiv:2401.04088).
     """
+
+    def __init__(self, per_token: int) -> None:
+        super().__init__()
+        self.per_token = per_token
+
+    def forward(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the experts of each token and their shares: (N, experts) → (N, per_token) twice.
+
+        Shares are float32. Another way of choosing may leave places empty: there the expert is the
+        first number that none has.
+        """
+        best, chosen = scores.topk(self.per_token, dim=-1)
+        return chosen, best.softmax(dim=-1, dtype=torch.float32)
+
+
+class Experts(nn.Module):
+    """Several feed-forward parts; each token goes through the few that its router likes best."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.per_token = architecture.experts_per_token
         self.router = nn.Linear(architecture.d_model, architecture.experts, bias=False)
+        # A module without weights, so that another can stand in its place and be listened to.
+        self.choice: nn.Module = TopExperts(architecture.experts_per_token)
         self.experts = nn.ModuleList(FeedForward(architecture) for _ in range(architecture.experts))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what each token's experts add, (B, T, M)."""
         tokens = x.reshape(-1, x.shape[-1])  # (N = B·T, M)
-        scores, chosen = self.router(tokens).topk(self.per_token, dim=-1)  # (N, per_token) twice
-        shares = scores.softmax(dim=-1, dtype=torch.float32).to(x.dtype)  # (N, per_token)
+        chosen, shares = self.choice(self.router(tokens))  # (N, per_token) twice
         order = chosen.flatten().argsort(stable=True)  # (N · per_token,), grouped by expert
-        rows = order // self.per_token  # the token of each visit
-        weights = shares.flatten()[order].unsqueeze(-1)  # (N · per_token, 1)
+        rows = order // chosen.shape[1]  # the token of each visit
+        weights = shares.to(x.dtype).flatten()[order].unsqueeze(-1)  # (N · per_token, 1)
         result = torch.zeros_like(tokens)
         start = 0
         for expert, visits in zip(self.experts, self._visits(chosen), strict=True):
-            if visits:  # experts that nobody chose cost nothing
+            # Experts that nobody chose cost nothing, but in training they get gradients of zero:
+            # processes that share a batch then wait for the same ones.
+            if visits or self.training:
                 here = slice(start, start + visits)
                 y = expert(tokens[rows[here]]) * weights[here]  # (visits, M)
                 result = result.index_add(0, rows[here], y.to(result.dtype))
@@ -168,13 +187,13 @@ class Experts(nn.Module):
         return result.view_as(x)
 
     def _visits(self, chosen: Tensor) -> list[int]:
-        """Return how many tokens each expert gets: they sum to N · per_token."""
+        """Return how many tokens each expert gets: they sum to N · per_token, less empty places."""
         n_experts = len(self.experts)
         if chosen.is_meta:  # no values to route by: an even share, which counts the same FLOPs
             least, more = divmod(chosen.numel(), n_experts)
             return [least + (expert < more) for expert in range(n_experts)]
         counts: list[int] = torch.bincount(chosen.flatten(), minlength=n_experts).tolist()
-        return counts
+        return counts[:n_experts]
 
 
 class Block(nn.Module):

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._C._distributed_c10d import HashStore
 
 from nasviz.errors import InputError
-from nasviz.model.transformer import Transformer
+from nasviz.model.transformer import Experts, Transformer
 from nasviz.training.deepspeed_config import deepspeed_config
 from nasviz.training.optimizer import build_optimizer
 from nasviz.training.plan import TrainingPlan
@@ -173,6 +173,10 @@ def opened_engine(model: Transformer, plan: TrainingPlan, recipe: Recipe) -> Ite
     join_processes()
     optimizer = build_optimizer(model, recipe.rates, plan.weight_decay)
     config = deepspeed_config(plan, recipe)
+    if plan.zero_stage == 3 and model.architecture.experts > 1:
+        # All experts' weights are gathered at once: waited for one by one, a process that skips an
+        # expert would leave the others waiting.
+        deepspeed.utils.set_z3_leaf_modules(model, [Experts])
     with quiet_stdout():
         engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, config=config, dist_init_required=False

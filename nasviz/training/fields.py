@@ -111,6 +111,12 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "arXiv:2404.16710", 0.0, 100.0, default=1.0,
     ),
     Field(
+        "balance_loss", "Load balancing", "real",
+        "Weight of the loss that spreads tokens evenly over experts, in each layer; 0 leaves "
+        "routers to themselves. Counts where a candidate has experts.",
+        "Fedus et al. 2021, Switch Transformer, arXiv:2101.03961", 0.0, 100.0, default=0.01,
+    ),
+    Field(
         "layer_dropout", "Layer dropout", "real",
         "Chance that a sequence skips the last layer in training, less for earlier ones: the "
         "model learns to do without them.",

@@ -1,4 +1,4 @@
-"""What is minimised: the model's own loss, and what a policy's options add to it.
+"""What is minimised: the model's own loss, and what experts and a policy's options add to it.
 
 Shapes: B sequences, T tokens, V vocabulary, M width.
 """
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nasviz.errors import InputError
+from nasviz.model.routing import recorded_routing
 from nasviz.model.subnetwork import subnetwork
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
@@ -21,6 +22,7 @@ from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
+from nasviz.training.balance_loss import balance_loss
 from nasviz.training.exit_loss import exit_loss
 from nasviz.training.nested_width import sandwich
 from nasviz.training.plan import TrainingPlan
@@ -44,10 +46,32 @@ def batch_losses(
 ) -> tuple[Tensor, Tensor]:
     """Return what is minimised and the whole model's own loss, both in nats a token.
 
-    Without an option that has a loss of its own the two are one. Under mixture of depths the
-    model's own loss is that of its routers' choice, which reads the future: for learning, not a
-    quality. Tokens and targets are (B, T); what is drawn in a `step` is the same in every process.
+    Without experts and options that have a loss of their own the two are one. Under mixture of
+    depths the model's own loss is that of its routers' choice, which reads the future: for
+    learning, not a quality. Tokens and targets are (B, T); what is drawn in a `step` is the same in
+    every process.
     """
+    with recorded_routing(model) as routings:
+        total, own = _losses_of_policy(model, tokens, targets, policy, plan)
+    if routings and plan.balance_loss:
+        total = total + plan.balance_loss * balance_loss(routings)
+    width = policy.get(DynamicWidth)
+    if width is not None:
+        _check_whole(plan)
+        for sizes in sandwich(model.architecture, width, seed=plan.seed, step=step):
+            narrower = subnetwork(model, sizes)(tokens)
+            total = total + cross_entropy(narrower.flatten(0, 1).float(), targets.flatten())
+    return total, own
+
+
+def _losses_of_policy(
+    model: Transformer,
+    tokens: Tensor,
+    targets: Tensor,
+    policy: InferencePolicy,
+    plan: TrainingPlan,
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of the whole model with what its options learn, and its own, nats a token."""
     options = [each for each in policy.options if type(each) in EXTRA_LOSSES]
     wanted = {layer for each in options for layer in _layers_of(each, model)}
     routing = policy.get(MixtureOfDepths)
@@ -65,12 +89,6 @@ def batch_losses(
     if policy.get(Cascade) is not None:
         small = model.additions[Cascade.NAME](tokens)
         total = total + cross_entropy(small.flatten(0, 1).float(), targets.flatten())
-    width = policy.get(DynamicWidth)
-    if width is not None:
-        _check_whole(plan)
-        for sizes in sandwich(model.architecture, width, seed=plan.seed, step=step):
-            narrower = subnetwork(model, sizes)(tokens)
-            total = total + cross_entropy(narrower.flatten(0, 1).float(), targets.flatten())
     return total, own
 
 

@@ -51,6 +51,7 @@ class TrainingPlan:
     decay_share: float = 0.5
     clipping: float = 0.0
     exit_loss: float = 1.0
+    balance_loss: float = 0.01
     layer_dropout: float = 0.0
     precision: Precision = "auto"
     zero_stage: int = 0

@@ -26,7 +26,8 @@ class Recipe:
     """A plan with everything that followed from something else filled in.
 
     `n_steps` is an assumption for a budget in seconds, whose run ends by the clock. `rates` holds
-    the peak learning rates by role and the rule they came from.
+    the peak learning rates by role and the rule they came from. `balance_loss` is the weight of the
+    experts' load-balancing loss, 0 for a model without experts.
     """
 
     batch_size: int
@@ -37,6 +38,7 @@ class Recipe:
     warmup_share: float
     decay_share: float
     rates: Rates
+    balance_loss: float
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -74,6 +76,7 @@ def recipe_for(
         warmup_share=plan.warmup_share,
         decay_share=plan.decay_share,
         rates=rates(architecture, plan),
+        balance_loss=plan.balance_loss if architecture.experts > 1 else 0.0,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasviz.cost.units import NO_BREAK, quantity
 from nasviz.cost.workload import Workload
+from nasviz.execution.results import load_words
 from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Trial
 from nasviz.widgets.drawing import draw_architecture
@@ -69,7 +70,7 @@ def summary(
     architecture = priced.candidate.architecture
     cost = priced.cost
     rows = [
-        ("weights", bold(quantity(float(cost.parameters.total))), "All weights of the model."),
+        *weight_rows(cost),
         (
             "time / token",
             bold(quantity(float(cost.latency.time_per_output_token_s), "s")),
@@ -82,6 +83,16 @@ def summary(
     top = tag("div", draw_architecture(architecture), right, css="nv-card-top")
     quality = tag("div", key_values(quality_rows(expected, trials)), css="nv-quality")
     return join([top, _policy(priced.candidate), quality])
+
+
+def weight_rows(cost: Cost) -> list[tuple[str, Html, str]]:
+    """Return how many weights there are, and how many of them a token uses where some rest."""
+    total, active = float(cost.parameters.total), float(cost.parameters.active)
+    rows = [("weights", bold(quantity(total)), "All weights of the model.")]
+    if active < total:
+        help_ = "Weights that one token uses: all but the experts it doesn't visit."
+        rows.append(("active weights", bold(quantity(active)), help_))
+    return rows
 
 
 def _policy(candidate: Candidate) -> Html:
@@ -117,6 +128,10 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
         accuracy = trained.result.get("accuracy")
         if accuracy is not None:
             rows.append(("accuracy", text(f"{accuracy:.1%}"), "Next tokens guessed right."))
+        load = trained.result.get("expert_load")
+        if load is not None:
+            help_ = "The least and the most that an expert of a layer gets of held-out text."
+            rows.append(("an expert gets", text(load_words(load["layers"])), help_))
     if expected is not None:
         interval = f" ({expected.low:.2f} – {expected.high:.2f})"
         value = join([bold(f"{expected.bits_per_byte:.2f}"), text(interval)])

@@ -1,4 +1,4 @@
-"""Trials that route or prune tokens: trained, scored and priced as they run."""
+"""Trials with experts, and that route or prune tokens: trained, scored and priced as they run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ pytestmark = pytest.mark.slow
 TEXT = "".join(f"line {number}: the cat sat on mat {number % 7}.\n" for number in range(9_000))
 
 
-def trained(option: Option, directory: Path) -> dict:
+def trained(option: Option | None, directory: Path, **sizes: int) -> dict:
     corpus = directory / "text.txt"
     corpus.write_text(TEXT)
-    candidate = Candidate(Architecture(4, 32, 2, 256, 32), InferencePolicy((option,)))
+    options = () if option is None else (option,)
+    candidate = Candidate(Architecture(4, 32, 2, 256, 32, **sizes), InferencePolicy(options))
     study = Study.open(f"sqlite:///{directory}/study.db")
     plan = TrainingPlan(tokens=20_000, threads=1)
     trial = nasviz.train(candidate, plan, corpus=str(corpus), study=study)
@@ -50,3 +51,12 @@ def test_a_pruned_trial_writes_as_the_static_model_where_nothing_is_a_prompt(
     assert result["policy_latency"]["average_layers"] == 4
     after = result["after_prompts"]
     assert after["bits_per_byte"] != after["static"]  # where there is a prompt, it tells
+
+
+def test_a_trial_with_experts_says_what_each_of_them_gets(tmp_path: Path) -> None:
+    result = trained(None, tmp_path, experts=4, experts_per_token=2)
+    load = result["expert_load"]
+    assert len(load["layers"]) == 4
+    assert all(sum(layer) == pytest.approx(2) for layer in load["layers"])
+    assert result["recipe"]["balance_loss"] == 0.01
+    assert result["bits_per_byte"] < 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nasviz.errors import RunError
+from nasviz.space.candidate import Candidate
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.trainer import train_candidate
 
@@ -31,6 +32,19 @@ def test_two_processes_train_as_one_does(candidate, text, tmp_path, optimizer, s
     assert two.loss == pytest.approx(one.loss, abs=2e-4)
     assert seen[-1].step == 8
     assert two.score == two.parameters
+
+
+@pytest.mark.parametrize(("optimizer", "stage"), [("muon", 1), ("muon", 2), ("adamw", 3)])
+def test_processes_that_choose_other_experts_still_train_together(
+    candidate, text, tmp_path, optimizer, stage
+):
+    # Two texts a process, thirteen tokens each: hardly ever do they visit the same of 16 experts.
+    routed = Candidate(candidate.architecture.with_(experts=16, experts_per_token=1))
+    plan = ALONE.with_(optimizer=optimizer, batch_size=2, balance_loss=0.0)
+    one = train_candidate(routed, plan, text, directory=tmp_path / "one")
+    shared = plan.with_(devices=2, zero_stage=stage)
+    two = train_candidate(routed, shared, text, directory=tmp_path / "two")
+    assert two.loss == pytest.approx(one.loss, abs=2e-4)
 
 
 @pytest.mark.parametrize(("optimizer", "stage"), [("muon", 2), ("adamw", 3)])

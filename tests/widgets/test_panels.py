@@ -11,6 +11,7 @@ import pytest
 
 from nasviz.cost.estimate import estimate
 from nasviz.cost.hardware import Hardware
+from nasviz.cost.units import quantity
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
 from nasviz.quality.records import Quality
@@ -24,11 +25,11 @@ from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import recipe_for
 from nasviz.widgets.breakdown import breakdowns
-from nasviz.widgets.card_html import quality_rows
+from nasviz.widgets.card_html import quality_rows, weight_rows
 from nasviz.widgets.code import architecture_code, explorer_code
 from nasviz.widgets.corpus_facts import CorpusFacts
 from nasviz.widgets.drawing import MOST_LAYERS, draw_architecture, layout
-from nasviz.widgets.html import key_values, stacked_bar, tag, text
+from nasviz.widgets.html import bold, key_values, stacked_bar, tag, text
 from nasviz.widgets.labels import short_label, worded
 from nasviz.widgets.panels.header import Header, hardware_knob, study_pills
 from nasviz.widgets.panels.limits_panel import LIMITED, LimitsPanel, nice_steps
@@ -169,6 +170,17 @@ def test_a_measured_quality_says_which_trial_and_an_expected_one_says_prior() ->
     assert [row[0] for row in both] == ["bits per byte", "accuracy", "expected"]
     assert "2.345" in both[0][1]
     assert "trial 3" in both[0][1]
+
+
+def test_a_model_with_experts_says_how_many_weights_a_token_uses_and_what_an_expert_gets() -> None:
+    assert [row[0] for row in weight_rows(estimate(architecture()))] == ["weights"]
+    routed = estimate(architecture().with_(experts=4, experts_per_token=2))
+    rows = weight_rows(routed)
+    assert [row[0] for row in rows] == ["weights", "active weights"]
+    assert rows[1][1] == bold(quantity(float(routed.parameters.active)))
+    result = {**trial().result, "expert_load": {"layers": [[0.75, 0.25, 1.0, 0.0]]}}
+    said = dict(row[:2] for row in quality_rows(None, [trial(result=result)]))
+    assert said["an expert gets"] == "0.0% to 100.0% of a layer&#x27;s tokens; 1 of 4 never used"
 
 
 def test_a_failed_trial_is_on_its_candidates_card_with_its_reason() -> None:
