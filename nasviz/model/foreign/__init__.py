@@ -1,0 +1,8 @@
+"""Models into the house: checkpoints of `transformers`, read without it and without pickles."""
+
+from __future__ import annotations
+
+from nasviz.model.foreign.configuration import READERS, foreign_architecture
+from nasviz.model.foreign.load import is_foreign, load_foreign
+
+__all__ = ["READERS", "foreign_architecture", "is_foreign", "load_foreign"]
