@@ -70,6 +70,24 @@ def test_recomputed_steps_say_exactly_what_one_pass_over_the_text_says(
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("seed", range(4))
+@torch.inference_mode()
+def test_propagated_steps_say_exactly_what_one_pass_over_the_text_says(
+    criterion: str, seed: int
+) -> None:
+    option = EarlyExit(criterion=criterion, first=1 + seed % 2, decay=seed)
+    model = trained_like(option, seed)
+    tokens = texts(model, 3)
+    option = middle_threshold(model, option, tokens)
+    runner = Runner(model, InferencePolicy((option,)))
+    at_once = runner.at_once(tokens)
+    assert at_once is not None
+    stepped, depths = runner.stepped(tokens)
+    assert torch.equal(at_once[1], depths)
+    torch.testing.assert_close(at_once[0], stepped, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("skipped_layers", ["propagate", "recompute"])
 @torch.inference_mode()
 def test_a_batch_is_read_as_each_sequence_alone(criterion: str, skipped_layers: str) -> None:

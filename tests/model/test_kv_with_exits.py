@@ -74,6 +74,23 @@ def test_recomputed_exits_find_the_same_cache_at_once_and_in_steps(options) -> N
 
 
 @EVERY
+@torch.no_grad()
+def test_propagated_exits_find_the_same_cache_at_once_unless_it_learns_from_queries(
+    options,
+) -> None:
+    model = deep_model(87)
+    tokens = some_text(model.architecture)
+    runner = Runner(model, some_leave(model, options, "propagate"))
+    at_once = runner.at_once(tokens)
+    if any(isinstance(each, KVEviction) for each in options):
+        assert at_once is None
+        return
+    stepped, depths = runner.stepped(tokens)
+    assert torch.equal(at_once[1], depths)
+    torch.testing.assert_close(at_once[0], stepped, **SAME)
+
+
+@EVERY
 @pytest.mark.parametrize("skipped_layers", ["propagate", "recompute"])
 @torch.no_grad()
 def test_with_exits_a_batch_is_its_texts_one_by_one(options, skipped_layers) -> None:

@@ -65,9 +65,13 @@ class EarlyExitWalk:
     ) -> tuple[Tensor, Tensor] | None:
         """Return logits (B, T, V) and depths (B, T), as if every token had been generated.
 
-        None where states are propagated: what a token finds depends on who left before it.
+        Whether a token leaves at an exit follows from the layers below it, so that layer by layer
+        everything is known of all tokens at once: those that left stay as they were, and so do
+        the keys and values that are made of them. None where such a token would be seen by a cache
+        that learns from queries: it asks for nothing any more.
         """
-        if self.option.skipped_layers == "propagate":
+        propagates = self.option.skipped_layers == "propagate"
+        if propagates and cache is not None and cache.reads_queries:
             return None
         hidden = model.embed(tokens)
         watch = Watch(self.exits, self.option.criterion, hidden)
@@ -77,7 +81,8 @@ class EarlyExitWalk:
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         done = 0
         for place, layer in enumerate(self.exits.layers):
-            hidden = model.run_layers(hidden, done, layer, cache)
+            goes = going if propagates else torch.ones_like(going)
+            hidden = _further(model, hidden, goes, done, layer, cache)
             done = layer
             confidence, said = watch.look(hidden)
             leaves = going & (confidence > self._level(place, positions))
@@ -85,7 +90,8 @@ class EarlyExitWalk:
             logits = torch.where(leaves.unsqueeze(-1), said, logits)
             depths = torch.where(leaves, layer, depths)
             going = going & ~leaves
-        whole = model.head(model.run_layers(hidden, done, cache=cache))
+        goes = going if propagates else torch.ones_like(going)
+        whole = model.head(_further(model, hidden, goes, done, self.n_layers, cache))
         return torch.where(going.unsqueeze(-1), whole, logits), depths
 
     def _step_together(self, model: Transformer, tokens: Tensor, reading: Reading) -> Tensor:
@@ -98,7 +104,7 @@ class EarlyExitWalk:
         answers: list[tuple[Tensor, Tensor]] = []
         done = 0
         for place, layer in enumerate(self.exits.layers):
-            hidden = self._go_on(model, hidden, going, done, layer, reading)
+            hidden = _further(model, hidden, going.unsqueeze(1), done, layer, cache)
             done = layer
             confidence, said = watch.look(hidden[:, 0])
             leaves = going & (confidence > self._level(place, position))
@@ -111,34 +117,13 @@ class EarlyExitWalk:
                     self._keep(model, hidden, cache, done)
                     break
         else:
-            hidden = self._go_on(model, hidden, going, done, self.n_layers, reading)
+            hidden = _further(model, hidden, going.unsqueeze(1), done, self.n_layers, cache)
             answers.append((going, model.head(hidden[:, 0])))
         reading.depths.append(depths)
         logits = answers[0][1]
         for rows, said in answers[1:]:
             logits = torch.where(rows.unsqueeze(-1), said, logits)
         return logits
-
-    def _go_on(
-        self,
-        model: Transformer,
-        hidden: Tensor,
-        going: Tensor,
-        start: int,
-        stop: int,
-        reading: Reading,
-    ) -> Tensor:
-        """Return the residual stream, (B, 1, M), after further layers for the rows still going.
-
-        A layer runs for the whole batch while one row needs it; the others keep their state, from
-        which their keys and values come.
-        """
-        if bool(going.all()):
-            return model.run_layers(hidden, start, stop, reading.cache)
-        for layer in range(start, stop):
-            further = model.run_layers(hidden, layer, layer + 1, reading.cache)
-            hidden = torch.where(going[:, None, None], further, hidden)
-        return hidden
 
     def _keep(self, model: Transformer, hidden: Tensor, cache: KVCache, start: int) -> None:
         """Keep the keys and values of a state that leaves, in layers `start` and above."""
@@ -193,6 +178,27 @@ class EarlyExitWalk:
             return level.to(position.device)
         fallen = torch.exp(-self.option.decay * position.double() / self.context_length)
         return (0.9 * level + 0.1 * fallen).float()
+
+
+def _further(
+    model: Transformer,
+    hidden: Tensor,
+    going: Tensor,
+    start: int,
+    stop: int,
+    cache: KVCache | None,
+) -> Tensor:
+    """Return the residual stream, (B, T, M), after further layers for the tokens still going.
+
+    A layer runs for all of them while one needs it, `going` (B, T); the others keep their state,
+    from which their keys and values come.
+    """
+    if bool(going.all()):
+        return model.run_layers(hidden, start, stop, cache)
+    for layer in range(start, stop):
+        further = model.run_layers(hidden, layer, layer + 1, cache)
+        hidden = torch.where(going.unsqueeze(-1), further, hidden)
+    return hidden
 
 
 def _let_wait(reading: Reading, depth: int, hidden: Tensor) -> None:
