@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TextIO
 
 from nasviz import __version__
@@ -21,6 +22,7 @@ COMMANDS = (
     "cost",
     "train",
     "search",
+    "compare-joint",
     "generate",
     "export",
     "presets",
@@ -77,7 +79,7 @@ def _run(words: list[str]) -> int:
     name, rest = words[0], words[1:]
     if name not in COMMANDS:
         raise unknown_name("command", name, COMMANDS)
-    command = import_module(f"nasviz.commands.{name}")
+    command = _module(name)
     parser = _Parser(
         prog=f"nasviz {name}",
         description=command.HELP,
@@ -92,11 +94,15 @@ def _run(words: list[str]) -> int:
     return int(command.run(parser.parse_args(rest)))
 
 
+def _module(name: str) -> ModuleType:
+    return import_module(f"nasviz.commands.{name.replace('-', '_')}")
+
+
 def _overview() -> str:
     lines = ["usage: nasviz COMMAND …", "", "Understand and search transformer architectures.", ""]
     for name in COMMANDS:
-        first_line = import_module(f"nasviz.commands.{name}").HELP.strip().splitlines()[0]
-        lines.append(f"  {name:<10} {first_line}")
+        first_line = _module(name).HELP.strip().splitlines()[0]
+        lines.append(f"  {name:<14} {first_line}")
     return "\n".join([*lines, "", "nasviz COMMAND --help says more; nasviz --version."])
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """Search a space by training its candidates; print the front.
 
-SPACE is a name (laptop, workstation, datacentre), a JSON or TOML file, or - for standard input.
+SPACE is a name (laptop, workstation, datacentre, dynamic), a JSON or TOML file, or - for standard
+input.
 The same command goes on where it was left: earlier trials of the search are told to the strategy,
 interrupted ones are finished first, and --trials or --seconds come on top. After --seconds no new
 trial begins, and the one in training is finished. Ctrl-C pauses it.

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 HELP = """List the named search spaces, or show one: its dimensions, size, and what is excluded.
 
-SPACE is a name (laptop, workstation, datacentre), a JSON or TOML file, or - for standard input."""
+SPACE is a name (laptop, workstation, datacentre, dynamic), a JSON or TOML file, or - for
+standard input."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -181,6 +181,15 @@ Window(start=4, stop=7, scored=1)]
         start, done = start + step, stop
 
 
+def inputs_of(n_scored: int, context: int, stride: int) -> int:
+    """Return how many inputs the windows read that score so many tokens; overlaps count each time.
+
+    >>> inputs_of(7, context=4, stride=2)
+    11
+    """
+    return sum(each.stop - each.start for each in windows(n_scored + 1, context, stride))
+
+
 def first_words(tokenized: TokenizedCorpus, part: str, max_bytes: int | None) -> NDArray[Any]:
     """Return the ids of a part up to the last whole word within its first `max_bytes`.
 

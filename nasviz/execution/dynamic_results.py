@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.cost.estimate import estimate
 from nasviz.evaluation.exit_trace import trace_exits
@@ -111,9 +114,11 @@ def speed_on_text(
     return measure_generation(model, candidate.inference, prompts, n_tokens)
 
 
-def sweep_json(trace: ExitTrace, option: EarlyExit) -> dict[str, Any]:
-    """Return the sweep of the option's criterion over 200 thresholds as plain lists."""
-    curve = sweep(trace, option.criterion, decay=option.decay)
+def sweep_json(
+    trace: ExitTrace, option: EarlyExit, thresholds: NDArray[np.float64] | None = None
+) -> dict[str, Any]:
+    """Return the sweep of the option's criterion over `thresholds` (default 200), plain lists."""
+    curve = sweep(trace, option.criterion, thresholds, option.decay)
     return {
         "criterion": curve.criterion,
         "decay": curve.decay,

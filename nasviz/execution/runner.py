@@ -8,28 +8,20 @@ import shutil
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from nasviz.corpus.corpus import Corpus, corpus_names, open_corpus
-from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
+from nasviz.corpus.tokenized import tokenize
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
-from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
-from nasviz.evaluation.expert_load import measure_expert_load
-from nasviz.evaluation.latency import measure
-from nasviz.evaluation.policy_score import score_policy
-from nasviz.evaluation.scoring import Score, score
-from nasviz.execution.dynamic_results import dynamic_results
+from nasviz.evaluation.scoring import Score
+from nasviz.execution.finish import FINISHES, Finish
 from nasviz.execution.memory import check_memory
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
-from nasviz.execution.samples import write_samples
-from nasviz.model.transformer import Transformer
-from nasviz.space.candidate import Candidate
 from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
@@ -37,13 +29,6 @@ from nasviz.training.engine import join_processes, leave_processes, load_deepspe
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.trainer import TrainingResult, train_candidate
 
-# How much of each held-out part is scored (all of it where it is smaller): enough that the text's
-# own spread is far below the gaps between candidates, little enough that scoring costs a fraction
-# of a minute's training. The same words under every vocabulary.
-SEARCH_BYTES = 1 << 15
-TEST_BYTES = 1 << 16
-
-LATENCY_ROUNDS = 3
 STORE_AGAIN_S = 5.0
 
 log = logging.getLogger("nasviz.worker")
@@ -102,7 +87,7 @@ def _train(
     tokenized = tokenize(corpus, architecture.vocab_size)
     plan = TrainingPlan.from_json(dict(trial.plan))
     check_memory(trial.candidate, plan, tokenized.bytes_per_token())
-    finish = _Finish(trial.candidate, tokenized, directory)
+    finish = FINISHES[plan.measured](trial.candidate, tokenized, directory)
     outcome = train_candidate(
         trial.candidate,
         plan,
@@ -131,55 +116,14 @@ def _stored(store: Callable[[], None], stopping: Callable[[], bool]) -> None:
             time.sleep(STORE_AGAIN_S)
 
 
-class _Finish:
-    """What is done with the trained model, the `score` of `train_candidate`.
-
-    Scores the search part, which strategies see, and the test part, which is reported, under the
-    candidate's policy where it has one, and how its experts share the text; keeps the tokenizer
-    beside the weights, and some generated text.
-    """
-
-    def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
-        self.candidate = candidate
-        self.tokenized = tokenized
-        self.directory = directory
-        self.search: Score | None = None
-        self.samples: list[dict[str, str]] = []
-        self.dynamic: dict[str, Any] = {}
-        self.experts: dict[str, Any] = {}
-
-    def __call__(self, model: Any) -> Score:
-        self.tokenized.tokenizer.save(self.directory)
-        test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
-        if isinstance(model, Transformer):
-            self.samples = write_samples(model, self.tokenized)
-            if model.architecture.experts > 1:
-                load = measure_expert_load(model, self.candidate.inference, self.tokenized)
-                self.experts = {"expert_load": load.to_json()}
-            if self.candidate.inference:
-                return self._under_policy(model, test)
-        self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
-        return test
-
-    def _under_policy(self, model: Transformer, static: Score) -> Score:
-        """Return the test part's score under the policy, and keep what else is measured of it."""
-        policy, text = self.candidate.inference, self.tokenized
-        self.search = score_policy(model, policy, text, "search", max_bytes=SEARCH_BYTES).score
-        test = score_policy(model, policy, text, "test", max_bytes=TEST_BYTES)
-        self.dynamic = dynamic_results(
-            model, self.candidate, text, self.directory, test, static.bits_per_byte
-        )
-        return test.score
-
-
 def _result(
-    trial: Trial, corpus: Corpus, outcome: TrainingResult, finish: _Finish
+    trial: Trial, corpus: Corpus, outcome: TrainingResult, finish: Finish
 ) -> dict[str, Any]:
     """Return the result as it is stored: plain JSON values."""
     test, search = outcome.score, finish.search
     assert isinstance(test, Score)
     assert search is not None
-    observed = Observed.from_json(finish.dynamic.get("observed", {}))
+    observed = Observed.from_json(finish.found.get("observed", {}))
     cost = estimate(trial.candidate, observed=observed)
     return {
         "bits_per_byte": test.bits_per_byte,
@@ -202,31 +146,11 @@ def _result(
         "recipe": outcome.recipe,
         "time_per_output_token_s": plain(cost.latency.time_per_output_token_s),
         "cost_hardware": cost.hardware.name,
-        **_measured(trial),
         "versions": {**versions(), **outcome.versions},
         "device": outcome.device,
         "threads": outcome.threads,
-        "samples": finish.samples,
-        **finish.experts,
-        **finish.dynamic,
+        **finish.found,
     }
-
-
-def _measured(trial: Trial) -> dict[str, Any]:
-    """Return the time per token measured on this device, as a result; `{}` where it can't be.
-
-    For the default workload, cut to the candidate's context. Whatever else the machine does then is
-    in it.
-    """
-    architecture = trial.candidate.architecture
-    workload = Workload().fitted_to(architecture.context_length)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        (found,) = measure([architecture], workload, rounds=LATENCY_ROUNDS, device=device)
-    except NasvizError as error:
-        log.warning("trial %d: its latency was not measured: %s", trial.number, error)
-        return {}
-    return {"measured_time_per_output_token_s": found.time_per_output_token_s}
 
 
 def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:

@@ -290,7 +290,7 @@ class SearchSpace:
 
     @classmethod
     def named(cls, name: str) -> SearchSpace:
-        """Return a space that comes with nasviz: `laptop`, `workstation` or `datacentre`."""
+        """Return a space of nasviz: `laptop`, `workstation`, `datacentre`, `dynamic`."""
         return cls.from_json(named_spaces.data_of(name))
 
     @classmethod
@@ -307,6 +307,11 @@ class SearchSpace:
     def datacentre(cls) -> SearchSpace:
         """Return a space that holds the sizes of published models."""
         return cls.named("datacentre")
+
+    @classmethod
+    def dynamic(cls) -> SearchSpace:
+        """Return a space of tiny models and how they run, to compare joint search in."""
+        return cls.named("dynamic")
 
     def __repr__(self) -> str:
         return html.text_of(self)

@@ -156,6 +156,13 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "Karpathy 2022, nanoGPT", 1, 10**9, unit="steps",
     ),
     Field(
+        "measured", "Measured", "choice",
+        "What is measured of the trained model: everything, or its quality alone, which a "
+        "comparison of many small models needs and which takes little time.",
+        "Dodge et al. 2019, Show Your Work, arXiv:1909.03004",
+        choices=("everything", "quality"), default="everything",
+    ),
+    Field(
         "seed", "Seed", "integer",
         "Fixes the first weights and the order of the text.",
         "Bouthillier et al. 2021, arXiv:2103.03098", 0, 2**31 - 1, default=0,

@@ -18,6 +18,7 @@ DEFAULT_TOKENS = 1_536_000
 OptimizerName = Literal["muon", "adamw"]
 RuleName = Literal["standard", "width", "width_depth"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Measured = Literal["everything", "quality"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class TrainingPlan:
     activation_checkpointing: bool = False
     devices: int = 1
     evaluation_every: int | None = None
+    measured: Measured = "everything"
     seed: int = 0
     threads: int | None = None
 

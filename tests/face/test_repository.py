@@ -100,7 +100,7 @@ def test_a_command_of_the_table_is_one_that_the_command_line_takes(line: str) ->
     _, name, *words = shlex.split(line)
     assert name in cli.COMMANDS
     parser = cli._Parser()
-    import_module(f"nasviz.commands.{name}").add_arguments(parser)
+    import_module(f"nasviz.commands.{name.replace('-', '_')}").add_arguments(parser)
     parser.parse_args(words)  # raises InputError for anything unknown or missing
 
 

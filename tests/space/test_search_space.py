@@ -265,7 +265,7 @@ def test_spaces_are_values() -> None:
     assert small_space() != small_space().narrowed("n_layers", 1, 2)
 
 
-@pytest.mark.parametrize("name", ["laptop", "workstation", "datacentre"])
+@pytest.mark.parametrize("name", ["laptop", "workstation", "datacentre", "dynamic"])
 def test_the_named_spaces_give_architectures(name: str) -> None:
     space = SearchSpace.named(name)
     assert [candidate.architecture.n_layers for candidate in space.sample(25)]

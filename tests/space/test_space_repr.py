@@ -87,7 +87,12 @@ def test_the_spaces_command_lists_counts_and_reasons(capsys: pytest.CaptureFixtu
     assert "because n_heads does not divide d_model" in out
     assert main(["spaces", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["space"]["name"] for row in rows] == ["laptop", "workstation", "datacentre"]
+    assert [row["space"]["name"] for row in rows] == [
+        "laptop",
+        "workstation",
+        "datacentre",
+        "dynamic",
+    ]
     assert all(row["feasible"] + sum(row["excluded"].values()) == row["total"] for row in rows)
 
 

@@ -25,18 +25,31 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
     return suffix
 
 
+def check_page(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` unless `path` names an HTML file in a folder that is there."""
+    if suffix_of(path) != ".html":
+        raise InputError(f"path={os.fspath(path)!r} is to be a page; end it in .html")
+    _in_its_folder(path)
+
+
 def write(path: str | os.PathLike[str], make: Callable[[], bytes]) -> Path:
     """Write what `make` returns to `path`, whole or not at all; return the path.
 
     Raises `InputError` where the folder is not there, `RunError` where the disk refuses.
     """
-    target = Path(path).expanduser()
-    if not target.parent.is_dir():
-        raise InputError(f"path={os.fspath(path)!r}: the folder {target.parent} is not there")
+    target = _in_its_folder(path)
     made = make()
     try:
         with whole_file(target) as partial:
             partial.write_bytes(made)
     except OSError as error:
         raise RunError(f"{target} could not be written: {error.strerror or error}") from error
+    return target
+
+
+def _in_its_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the path; raises `InputError` where its folder is not there."""
+    target = Path(path).expanduser()
+    if not target.parent.is_dir():
+        raise InputError(f"path={os.fspath(path)!r}: the folder {target.parent} is not there")
     return target

@@ -1,0 +1,1 @@
+"""Joint search of sizes and dynamic settings, compared with searching them apart."""

@@ -1,0 +1,166 @@
+"""The three arms of a comparison, on one budget each.
+
+static: the strategy searches sizes alone.
+in steps: a share of the budget on the static arm's own road (its first trials count for both),
+    then the winners of that front are trained with dynamic settings drawn at random, in turn.
+joint: the strategy proposes sizes and dynamic settings together.
+
+In all of them a trial is trained once, and an inner loop takes from its exit sweep, on the
+calibration part, the thresholds that add most hypervolume to the arm's archive. A strategy hears
+the search part's values at the first of these. An arm begins trials until its budget is spent: it
+may end beyond it by less than one trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from nasviz.cost.columns import cost_columns
+from nasviz.errors import InputError
+from nasviz.space.search_space import SearchSpace
+from nasviz.strategies.joint.budget import spent
+from nasviz.strategies.joint.desk import Desk
+from nasviz.strategies.joint.points import Point, points_of
+from nasviz.strategies.joint.settings import Declared, JointSettings
+from nasviz.strategies.joint.spaces import (
+    joint_space,
+    settings_space,
+    static_space,
+    threshold_range,
+)
+from nasviz.strategies.joint.thresholds import chosen_points, greedy
+from nasviz.strategies.registry import strategy_named
+from nasviz.strategies.settings import proposal_of
+from nasviz.strategies.strategy import Proposal, Strategy
+from nasviz.study.trial import Trial
+
+ARMS = ("static", "in steps", "joint")
+
+
+@dataclass
+class Road:
+    """What an arm did so far: its trials in order, what they spent, and its archive of points."""
+
+    trials: list[Trial] = field(default_factory=list)
+    flops: list[float] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+
+    @property
+    def spent(self) -> float:
+        """FLOPs of all trials, failed ones too."""
+        return float(sum(self.flops))
+
+    @property
+    def failed(self) -> int:
+        """Number of trials without a result."""
+        return sum(trial.state != "complete" for trial in self.trials)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The arms of one seed: what they have in common."""
+
+    settings: JointSettings
+    declared: Declared
+    desk: Desk
+    seed: int
+
+    def static(self) -> Road:
+        """Return what searching sizes alone came to."""
+        return self._searched("static", static_space(self.settings.space))
+
+    def joint(self) -> Road:
+        """Return what searching sizes and dynamic settings together came to."""
+        return self._searched("joint", joint_space(self.settings.space))
+
+    def in_steps(self, static: Road) -> Road:
+        """Return what dynamic settings for the winners of the first part of `static` came to."""
+        road, first = Road(), self.settings.first_share * self.declared.budget_flops
+        for trial in static.trials:
+            if road.spent >= first:
+                break
+            self._enter(road, trial)
+        winners = self._winners(road)
+        train = partial(self.desk.trained, self.settings.road(self.seed, "in steps"))
+        for place, proposal in enumerate(self._dynamic_versions(winners)):
+            if road.spent >= self.declared.budget_flops:
+                break
+            self._enter(road, train(place, proposal, self.settings.plan(self.seed)))
+        return road
+
+    def winners(self, road: Road) -> list[Point]:
+        """Return the points that a road is judged by: those that add most, on the search part."""
+        values = [each.search for each in road.points]
+        if not values:
+            return []
+        rows = greedy(values, self.declared.reference, self.settings.winners)
+        return [road.points[row] for row in rows]
+
+    def _searched(self, arm: str, space: SearchSpace) -> Road:
+        """Return the road of a strategy through `space`, to the end of the budget."""
+        strategy = self._strategy(self.settings.strategy, space)
+        road, asked = Road(), set()
+        while road.spent < self.declared.budget_flops:
+            proposal = strategy.ask()
+            if proposal.key in asked:
+                break  # nothing new is left
+            asked.add(proposal.key)
+            name, plan = self.settings.road(self.seed, arm), self.settings.plan(self.seed)
+            trial = self.desk.trained(name, len(road.trials), proposal, plan)
+            found = self._enter(road, trial)
+            strategy.tell(proposal, found[0].search if found else None)
+        return road
+
+    def _enter(self, road: Road, trial: Trial) -> list[Point]:
+        """Add a trial to a road, with the points that the inner loop takes; return these."""
+        road.trials.append(trial)
+        road.flops.append(spent(self.desk.study, trial))
+        points = points_of(trial, threshold_range(self.settings.space))
+        if not points:
+            return []
+        rows = chosen_points(
+            [each.calibration for each in points],
+            self.declared.reference,
+            self.settings.thresholds,
+            np.array([each.calibration for each in road.points]).reshape(-1, 2),
+        )
+        found = [points[row] for row in rows]
+        road.points.extend(found)
+        return found
+
+    def _winners(self, road: Road) -> list[Proposal]:
+        """Return the static winners, as they were proposed: spread along the front."""
+        trials = {trial.number: trial for trial in road.trials}
+        return [proposal_of(trials[each.trial]) for each in self.winners(road)]
+
+    def _dynamic_versions(self, winners: list[Proposal]) -> Iterator[Proposal]:
+        """Yield the winners in turn, each with new dynamic settings, while there are new ones."""
+        streams = [self._versions_of(winner) for winner in winners]
+        while streams:
+            for stream in list(streams):
+                proposal = next(stream, None)
+                if proposal is None:
+                    streams.remove(stream)
+                else:
+                    yield proposal
+
+    def _versions_of(self, winner: Proposal) -> Iterator[Proposal]:
+        """Yield a winner under dynamic settings drawn at random, none twice."""
+        try:
+            strategy = self._strategy("random", settings_space(self.settings.space, winner))
+        except InputError:
+            return  # no setting fits so small a model
+        asked = set()
+        while (proposal := strategy.ask()).key not in asked:
+            asked.add(proposal.key)
+            if proposal.candidate.inference:
+                yield replace(proposal, settings=winner.settings)
+
+    def _strategy(self, name: str, space: SearchSpace) -> Strategy:
+        cost = cost_columns(names=space.cost_names)
+        space.sample(1, cost=cost)
+        return strategy_named(name)(space, 2, self.seed, cost)

@@ -1,0 +1,143 @@
+"""`JointRun`: a comparison at work, several seeds side by side, each in a study of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from nasviz.errors import InputError
+from nasviz.execution.results import versions
+from nasviz.strategies.joint.arms import ARMS, Arms, Road
+from nasviz.strategies.joint.budget import spent
+from nasviz.strategies.joint.desk import Desk, Stopped
+from nasviz.strategies.joint.points import tested
+from nasviz.strategies.joint.record import ArmRun, JointComparison, Winner
+from nasviz.strategies.joint.settings import FRESH_SEEDS, Declared, JointSettings, declare
+from nasviz.strategies.strategy import Proposal
+from nasviz.study.study import Study
+from nasviz.study.trial import Trial
+
+OBJECTIVES = ("bits_per_byte", "flops_decode_per_token")
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True)
+class Event:
+    """A finished trial of a comparison: of which seed and arm, and whether it is a re-training."""
+
+    seed: int
+    arm: str
+    trial: Trial
+    retrained: bool
+
+
+@dataclass(frozen=True)
+class JointRun:
+    """A comparison, checked and declared; nothing is stored before `run`.
+
+    Each seed is a study named `joint-seed-0`, … at `url`, with a worker of its own; `side_by_side`
+    of them run at a time. The same run again goes on where it was left.
+    """
+
+    settings: JointSettings
+    declared: Declared
+    url: str | os.PathLike[str] | None
+    side_by_side: int = 1
+    on_trial: Callable[[Event], Any] = lambda event: None
+
+    @classmethod
+    def prepared(
+        cls,
+        settings: JointSettings,
+        url: str | os.PathLike[str] | None = None,
+        *,
+        side_by_side: int = 1,
+        on_trial: Callable[[Event], Any] = lambda event: None,
+    ) -> JointRun:
+        """Return the run with its budget and reference point declared.
+
+        Raises `InputError` for a corpus that can't be trained on and fewer than one at a time.
+        """
+        if side_by_side < 1:
+            raise InputError(f"side_by_side={side_by_side!r} is not a whole number from 1 up")
+        return cls(settings, declare(settings), url, side_by_side, on_trial)
+
+    def run(self) -> JointComparison:
+        """Run to the end; return what it came to.
+
+        An interrupt (Ctrl-C) pauses what is in training and goes on as `KeyboardInterrupt`.
+        """
+        stop, turn = threading.Event(), threading.Lock()
+        with ThreadPoolExecutor(self.side_by_side, "joint-seed") as threads:
+            jobs = {
+                seed: threads.submit(self._seed, seed, stop, turn) for seed in self.settings.seeds
+            }
+            try:
+                _wait_for(list(jobs.values()))
+            finally:
+                stop.set()
+        return JointComparison(
+            self.settings,
+            self.declared,
+            {seed: job.result() for seed, job in jobs.items()},
+            versions(),
+        )
+
+    def _seed(self, seed: int, stop: threading.Event, turn: threading.Lock) -> Mapping[str, ArmRun]:
+        """Return one seed's run of each arm; seeds tell of their trials in `turn`."""
+        study = Study.open(self.url, f"joint-seed-{seed}", objectives=OBJECTIVES)
+        try:
+            desk = Desk(study, self.settings.corpus, self._teller(seed, turn), stop)
+            arms = Arms(self.settings, self.declared, desk, seed)
+            static = arms.static()
+            roads = {"static": static, "in steps": arms.in_steps(static), "joint": arms.joint()}
+            return {arm: self._judged(arms, arm, roads[arm]) for arm in ARMS}
+        finally:
+            study.close()
+
+    def _judged(self, arms: Arms, arm: str, road: Road) -> ArmRun:
+        """Return an arm's run with its winners trained anew, each with a seed that none had."""
+        winners, flops = [], 0.0
+        for place, point in enumerate(arms.winners(road)):
+            fresh = FRESH_SEEDS + arms.seed * self.settings.winners + place
+            trial = arms.desk.trained(
+                self.settings.road(arms.seed, f"{arm} winners"),
+                place,
+                Proposal(point.candidate, _searched_settings(road, point.trial)),
+                self.settings.plan(fresh),
+            )
+            flops += spent(arms.desk.study, trial)
+            winners.append(Winner(point.candidate, point.search, tested(trial), trial.number))
+        return ArmRun(len(road.trials), road.failed, road.spent, flops, tuple(winners))
+
+    def _teller(self, seed: int, turn: threading.Lock) -> Callable[[Trial], None]:
+        def tell(trial: Trial) -> None:
+            arm = trial.origin.split(":")[1]
+            name = arm.removesuffix(" winners")
+            with turn:
+                self.on_trial(Event(seed, name, trial, retrained=name != arm))
+
+        return tell
+
+
+def _searched_settings(road: Road, number: int) -> Mapping[str, Any]:
+    """Return the training settings that a road's trial was proposed with."""
+    trial = next(each for each in road.trials if each.number == number)
+    found: Mapping[str, Any] = trial.proposal.get("settings", {})
+    return found
+
+
+def _wait_for(jobs: list[Future[Any]]) -> None:
+    """Wait until all jobs are done or one has failed; interrupts are heard meanwhile."""
+    while True:
+        done, waiting = wait(jobs, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
+        for job in done:
+            error = job.exception()
+            if error is not None and not isinstance(error, Stopped):
+                raise error
+        if not waiting:
+            return

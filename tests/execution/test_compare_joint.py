@@ -1,0 +1,194 @@
+"""The comparison with real trials: the command, its record, and that a kill loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from waiting import eventually
+
+from nasviz import SearchSpace, Study
+from nasviz.cli import main
+from nasviz.cost.dynamic.observed import Observed
+from nasviz.cost.estimate import estimate
+from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
+from nasviz.space.dimensions import Choice, Integer, Real
+from nasviz.strategies.joint.record import JointComparison
+from nasviz.study.trial import Trial
+
+NASVIZ = [sys.executable, "-m", "nasviz.cli", "compare-joint"]
+SPACE = SearchSpace(
+    (
+        Integer("n_layers", 2, 4),
+        Integer("d_model", 16, 32, 8),
+        Choice("early_exit", (False, True)),
+        Choice("early_exit.criterion", ("max_probability", "saturation")),
+        Real("early_exit.threshold", 0.05, 0.95, step=0.05),
+    ),
+    {"vocab_size": 256, "context_length": 16, "n_heads": 2},
+)
+SMALL = ["--seeds", "2", "--trials", "9", "--tokens", "3000", "--winners", "2"]
+SMALL += ["--reference", "9", "500000"]  # so short a training may be worse than letter frequencies
+
+
+@pytest.fixture
+def space_file(tmp_path: Path) -> str:
+    path = tmp_path / "space.json"
+    path.write_text(json.dumps(SPACE.to_json()))
+    return str(path)
+
+
+@pytest.fixture
+def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The studies of two seeds, by seed; their workers leave with the test."""
+    monkeypatch.setenv(IDLE_VARIABLE, "60")
+    opened: dict[int, Study] = {}
+
+    def study(seed: int) -> Study:
+        if seed not in opened:
+            opened[seed] = Study.open(tmp_path / "study.db", f"joint-seed-{seed}")
+        return opened[seed]
+
+    yield study
+    for each in opened.values():
+        if living_worker(each) is not None:
+            stop_worker(each)
+        each.close()
+
+
+def origins(trials: list[Trial]) -> Counter[str]:
+    return Counter(trial.origin.rsplit(":", 1)[0] for trial in trials)
+
+
+@pytest.mark.slow
+def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
+    studies, space_file: str, corpus: str, tmp_path: Path
+) -> None:
+    command = [*NASVIZ, space_file, "--corpus", corpus, "--study", str(tmp_path / "study.db")]
+    command += [*SMALL, "--side-by-side", "2", "--json"]
+
+    # Killed in the middle, without a chance to say a word.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        eventually(
+            lambda: any(trial.state == "complete" for trial in studies(0).trials()), "a trial", 90
+        )
+        os.kill(process.pid, signal.SIGKILL)
+    before = {seed: studies(seed).trials(states=["complete"]) for seed in (0, 1)}
+
+    done = subprocess.run(
+        [*command, "--figure", str(tmp_path / "fronts.html")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    declared, *trials, last = lines
+    assert declared["event"] == "declared"
+    assert {line["event"] for line in trials} == {"trial"}
+    assert last["declared"] == {k: v for k, v in declared.items() if k != "event"}
+
+    # What had been trained was not trained again, nor asked for a second time.
+    for seed, earlier in before.items():
+        now = {trial.number: trial for trial in studies(seed).trials()}
+        assert all(now[each.number].ended == each.ended for each in earlier)
+        asked = [(trial.origin, trial.proposal["place"]) for trial in now.values()]
+        assert len(asked) == len(set(asked))
+
+    found = JointComparison.from_json(last)
+    assert found.verdict == last["verdict"]
+    assert found.verdict.startswith("Over 2 seeds, joint search ")
+    for seed, runs in found.runs.items():
+        stored = {trial.number: trial for trial in studies(seed).trials()}
+        counted = origins(list(stored.values()))
+        assert runs["static"].trials == counted["joint:static"]
+        assert runs["joint"].trials == counted["joint:joint"]
+        assert counted["joint:in steps"] < runs["in steps"].trials
+        for run in runs.values():
+            assert run.spent_flops >= found.declared.budget_flops
+            assert 1 <= len(run.winners) <= 2
+            for winner in run.winners:
+                # Reported is a fresh training, run as the winner says, on the test part.
+                trial = stored[winner.trial]
+                assert trial.candidate == winner.candidate
+                assert trial.plan["seed"] >= 1_000_000
+                cost = estimate(
+                    trial.candidate,
+                    observed=Observed.from_json(trial.result.get("observed", {})),
+                )
+                assert winner.tested == (
+                    trial.result["bits_per_byte"], cost.flops.decode_per_token
+                )  # fmt: skip
+    assert any(
+        winner.candidate.inference
+        for runs in found.runs.values()
+        for arm in ("joint", "in steps")
+        for winner in runs[arm].winners
+    )
+    assert not any(
+        winner.candidate.inference for runs in found.runs.values()
+        for winner in runs["static"].winners
+    )  # fmt: skip
+
+    page = (tmp_path / "fronts.html").read_text(encoding="utf-8")
+    assert "joint search " in page
+    assert "<script src=" not in page
+    assert "<link" not in page
+
+    # Once more: nothing is left to train, and the answer is the same.
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout.splitlines()[-1]) == last
+
+    # Interrupted, another comparison in the same study leaves its trial paused.
+    longer = [*command]
+    longer[longer.index("3000")] = "3000000"
+    count = len(studies(0))
+    with subprocess.Popen(
+        longer, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        eventually(
+            lambda: len(studies(0)) > count and len(studies(0).curve(count)["step"]), "its step"
+        )
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    eventually(lambda: studies(0).trial(count).state == "paused", "the pause")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["laptop"], "no dynamic setting to search"),
+        (["dynamik"], "did you mean 'dynamic'?"),
+        (["dynamic", "--trials", "0"], "trials=0"),
+        (["dynamic", "--seeds", "0"], "seeds=[]"),
+        (["dynamic", "--winners", "0"], "winners=0"),
+        (["dynamic", "--side-by-side", "0"], "side_by_side=0"),
+        (["dynamic", "--first-share", "1.5"], "first_share=1.5"),
+        (["dynamic", "--reference", "3", "-1"], "reference=[3.0, -1.0]"),
+        (["dynamic", "--strategy", "nsga3"], "did you mean 'nsga2'?"),
+        (["dynamic", "--corpus", "no-such"], "unknown corpus 'no-such'"),
+        (["dynamic", "--figure", "fronts.docx"], "has no suffix to export by"),
+        (["dynamic", "--figure", "fronts.png"], "end it in .html"),
+        (["dynamic", "--figure", "nowhere/fronts.html"], "nowhere is not there"),
+    ],
+)
+def test_a_wrong_comparison_is_exit_code_2_and_nothing_is_written(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    needed = ["--study", "study.db", "--tokens", "1000", "--trials", "2"]
+    assert main(["compare-joint", arguments[0], *needed, *arguments[1:]]) == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
