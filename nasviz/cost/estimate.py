@@ -47,8 +47,9 @@ class Reckoning:
 
     @cached_property
     def parameters(self) -> Parameters:
-        """Counts of weights."""
-        return count_parameters(self.running.stored, self.running.additions)
+        """Counts of weights; active are those that a token uses under the policy."""
+        used = self.running.sizes.experts_per_token
+        return count_parameters(self.running.stored, self.running.additions, used)
 
     @cached_property
     def flops(self) -> Flops:
@@ -87,9 +88,8 @@ class Reckoning:
     @cached_property
     def lifetime(self) -> Lifetime:
         """Training once and serving every request."""
-        return predict_lifetime(
-            self.parameters, self.flops, self.energy, self.workload, self.hardware
-        )
+        trained = count_parameters(self.running.stored, self.running.additions)
+        return predict_lifetime(trained, self.flops, self.energy, self.workload, self.hardware)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,10 +31,13 @@ class Parameters:
     matrices: Amount
 
 
-def count_parameters(sizes: Sizes, additions: Amount = 0) -> Parameters:
+def count_parameters(
+    sizes: Sizes, additions: Amount = 0, experts_used: Amount | None = None
+) -> Parameters:
     """Return the counts, equal to those of the built module (a test counts both).
 
-    `additions` are the weights that an inference policy learns.
+    `additions` are the weights that an inference policy learns. `experts_used` is how many experts
+    a token goes through on average, where that is not the model's own number.
     """
     d_model, d_ff, n_layers = sizes.d_model, sizes.d_ff, sizes.n_layers
     query, kv = sizes.query_width, sizes.kv_width
@@ -59,7 +62,8 @@ def count_parameters(sizes: Sizes, additions: Amount = 0) -> Parameters:
 
     head = (1 - sizes.tied_embeddings) * d_model * sizes.vocab_size
     total = embedding + attention + feed_forward + router + norm + head + additions
-    idle = n_layers * (sizes.experts - sizes.experts_per_token) * expert
+    visited = sizes.experts_per_token if experts_used is None else experts_used
+    idle = n_layers * (sizes.experts - visited) * expert
     return Parameters(
         total=total,
         active=total - idle,

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from nasviz.cost.dynamic.observed import Observed
+from nasviz.evaluation.expert_load import ExpertLoad
 from nasviz.evaluation.generation_speed import GenerationSpeed
 from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 
 
 def observe(
-    candidate: Candidate, dynamic: PolicyScore, speed: GenerationSpeed | None = None
+    candidate: Candidate,
+    dynamic: PolicyScore,
+    speed: GenerationSpeed | None = None,
+    load: ExpertLoad | None = None,
 ) -> Observed:
-    """Return what scoring, and writing where that was measured, show of `candidate`'s policy."""
+    """Return what scoring shows of `candidate`'s policy, and writing and experts if measured."""
     n_layers = candidate.inference.running(candidate.architecture).n_layers
     return Observed(
         exit_shares=_exit_shares(candidate, dynamic, n_layers),
         tokens_per_round=speed.tokens_per_round if speed is not None else None,
         routed_share=_routed_share(candidate, dynamic, n_layers),
         answered_share=_answered_share(candidate, dynamic),
+        experts_per_token=_experts_per_token(candidate, load),
     )
+
+
+def _experts_per_token(candidate: Candidate, load: ExpertLoad | None) -> tuple[float, ...] | None:
+    """Return how many experts a token went through in each layer that some token reached."""
+    if load is None or candidate.inference.get(MixtureOfExperts) is None:
+        return None
+    return tuple(max(1.0, each) for each in load.experts_per_token if each) or None
 
 
 def _exit_shares(

@@ -13,6 +13,7 @@ from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.estimate import Cost, estimate
 from nasviz.cost.workload import Workload
+from nasviz.evaluation.expert_load import ExpertLoad, measure_expert_load
 from nasviz.evaluation.generation_speed import measure_generation
 from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_latency import measure_policy
@@ -23,6 +24,7 @@ from nasviz.model.dynamic.runner import Runner
 from nasviz.model.transformer import Transformer
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.self_speculation import SelfSpeculation
 
 N_PROMPTS = 4
@@ -85,7 +87,10 @@ def compare_policies(
     rows = []
     for done, (name, policy) in enumerate(policies.items(), 1):
         score = _score(model, policy, tokenized, part, max_bytes)
-        rows.append(_row(name, model, policy, texts, prompt, static, score, rounds))
+        load = None
+        if policy.get(MixtureOfExperts) is not None:
+            load = measure_expert_load(model, policy, tokenized, part)
+        rows.append(_row(name, model, policy, texts, prompt, static, score, load, rounds))
         report(done / len(policies))
     return rows
 
@@ -98,6 +103,7 @@ def _row(
     prompt: int,
     static: PolicyScore,
     score: PolicyScore,
+    load: ExpertLoad | None,
     rounds: int,
 ) -> PolicyRow:
     candidate = Candidate(model.architecture, policy)
@@ -111,7 +117,7 @@ def _row(
         n_tokens = model.architecture.context_length - prompt
         speed = measure_generation(model, policy, starts, n_tokens, rounds=rounds)
         time_share = speed.token_s / speed.static_token_s
-    expected = _priced(candidate, prompt, observe(candidate, score, speed))
+    expected = _priced(candidate, prompt, observe(candidate, score, speed, load))
     plain = _priced(Candidate(model.architecture), prompt, NOTHING)
     return PolicyRow(
         name=name,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.cost.estimate import estimate
 from nasviz.evaluation.exit_trace import trace_exits
+from nasviz.evaluation.expert_load import ExpertLoad
 from nasviz.evaluation.generation_speed import GenerationSpeed, measure_generation
 from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_latency import PolicyLatency, measure_policy
@@ -40,14 +41,15 @@ def dynamic_results(
     directory: Path,
     dynamic: PolicyScore,
     static_bits_per_byte: float,
+    load: ExpertLoad | None,
 ) -> dict[str, Any]:
     """Return what is stored of a candidate with a policy, as plain JSON values.
 
-    `dynamic` is its score on the test part under the policy. Exit traces of the calibration and the
-    test part go into `directory`.
+    `dynamic` is its score on the test part under the policy, `load` that of its experts, if any.
+    Exit traces of the calibration and the test part go into `directory`.
     """
     speed = speed_on_text(model, candidate, tokenized)
-    observed = observe(candidate, dynamic, speed)
+    observed = observe(candidate, dynamic, speed, load)
     expected = estimate(candidate, observed=observed)
     static = estimate(candidate.architecture)
     found: dict[str, Any] = {

@@ -14,7 +14,7 @@ from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.cost.workload import Workload
 from nasviz.errors import NasvizError
 from nasviz.evaluation.exit_trace import trace_exits
-from nasviz.evaluation.expert_load import measure_expert_load
+from nasviz.evaluation.expert_load import ExpertLoad, measure_expert_load
 from nasviz.evaluation.latency import measure
 from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_score import score_policy
@@ -27,6 +27,7 @@ from nasviz.model.transformer import Transformer
 from nasviz.quality.exit_sweep import threshold_grid
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 
 # How much of each held-out part is scored (all of it where it is smaller): enough that the text's
 # own spread is far below the gaps between candidates, little enough that scoring costs a fraction
@@ -74,21 +75,22 @@ class Everything:
         self.found = {"samples": [], **_latency(self.candidate)}
         if isinstance(model, Transformer):
             self.found["samples"] = write_samples(model, self.tokenized)
+            load = None
             if model.architecture.experts > 1:
                 load = measure_expert_load(model, self.candidate.inference, self.tokenized)
                 self.found["expert_load"] = load.to_json()
             if self.candidate.inference:
-                return self._under_policy(model, test)
+                return self._under_policy(model, test, load)
         self.search = score(model, self.tokenized, "search", max_bytes=SEARCH_BYTES)
         return test
 
-    def _under_policy(self, model: Transformer, static: Score) -> Score:
+    def _under_policy(self, model: Transformer, static: Score, load: ExpertLoad | None) -> Score:
         """Return the test part's score under the policy, and keep what else is measured of it."""
         policy, text = self.candidate.inference, self.tokenized
         self.search = score_policy(model, policy, text, "search", max_bytes=SEARCH_BYTES).score
         test = score_policy(model, policy, text, "test", max_bytes=TEST_BYTES)
         self.found |= dynamic_results(
-            model, self.candidate, text, self.directory, test, static.bits_per_byte
+            model, self.candidate, text, self.directory, test, static.bits_per_byte, load
         )
         return test.score
 
@@ -142,7 +144,11 @@ class QualityAlone:
             self._keep(test.score, self.search, calibration.score)
             self.found["calibration_bits_per_byte"] = calibration.score.bits_per_byte
         self.found["policy_score"] = test.to_json()
-        self.found["observed"] = observe(self.candidate, test).to_json()
+        load = None
+        if policy.get(MixtureOfExperts) is not None:
+            load = measure_expert_load(model, policy, text)
+            self.found["held_out_inputs"] += load.tokens
+        self.found["observed"] = observe(self.candidate, test, load=load).to_json()
         return test.score
 
     def _sweep(self, model: Transformer, option: EarlyExit, part: str) -> dict[str, Any]:

@@ -53,18 +53,29 @@ def mode_of(space: SearchSpace, kind: type[Option]) -> Mode:
 def with_mode(space: SearchSpace, kind: type[Option], mode: Mode) -> SearchSpace:
     """Return the space with an option off, on or both; its settings begin at their usual values.
 
-    The first setting, an option's main one, begins with a range, the others at their defaults.
+    The first setting, an option's main one, begins with a range, the others at their defaults. An
+    option that needs sizes which the space says nothing of brings them, and takes them away again.
     Raises `InputError` where it can't be combined with another option that is on.
     """
     if mode == "off":
-        return _without(space, kind.NAME, *(field.name for field in setting_fields(kind)))
+        brought = [each.name for each in brought_by(kind) if each in space.dimensions]
+        settings = [field.name for field in setting_fields(kind)]
+        return _without(space, kind.NAME, *settings, *brought)
     if mode == "on":
         _check_conflicts(space, kind)
         changed = space.fixed(kind.NAME, True)
     else:
         changed = space.with_dimension(Choice(kind.NAME, (False, True)))
+    for dimension in brought_by(kind):
+        if dimension.name not in space.given:
+            changed = changed.with_dimension(dimension)
     main = searched_settings(kind)[0]
     return changed if main.name in space.given else with_range(changed, main, starting_range(main))
+
+
+def brought_by(kind: type[Option]) -> tuple[Dimension, ...]:
+    """Return the sizes that a space gets with an option where it says nothing of them."""
+    return tuple(Choice(name, values) for name, values in kind.BRINGS.items())
 
 
 def with_range(space: SearchSpace, field: Field, kept: Sequence[Any]) -> SearchSpace:

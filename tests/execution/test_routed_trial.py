@@ -9,6 +9,7 @@ import pytest
 import nasviz
 from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.token_pruning import TokenPruning
 
@@ -60,3 +61,13 @@ def test_a_trial_with_experts_says_what_each_of_them_gets(tmp_path: Path) -> Non
     assert all(sum(layer) == pytest.approx(2) for layer in load["layers"])
     assert result["recipe"]["balance_loss"] == 0.01
     assert result["bits_per_byte"] < 4
+
+
+def test_a_trial_with_dynamic_experts_is_priced_by_what_its_tokens_used(tmp_path: Path) -> None:
+    result = trained(MixtureOfExperts(top_p=0.6), tmp_path, experts=4, experts_per_token=2)
+    used = result["observed"]["experts_per_token"]
+    assert used == pytest.approx(result["expert_load"]["experts_per_token"])
+    assert all(1 <= each < 2 for each in used)
+    assert result["expected_flops_per_token"] < result["static_flops_per_token"]
+    assert result["bits_per_byte"] == pytest.approx(result["static_bits_per_byte"], abs=0.5)
+    assert result["bits_per_byte"] != result["static_bits_per_byte"]

@@ -49,7 +49,8 @@ def test_a_knob_switches_its_option_in_the_space_and_brings_its_settings(
     names = [row["name"] for row in panel.knobs.knobs]
     assert [field.name for field in searched_settings(kind)] == [n for n in names if "." in n]
     assert state.narrowed_space().sample(20)
-    assert list(sizes.knobs.values) == [each.name for each in SearchSpace.laptop().dimensions]
+    laptop = [each.name for each in SearchSpace.laptop().dimensions]
+    assert list(sizes.knobs.values) == [*laptop, *kind.BRINGS]
     set_knob(panel, kind.NAME, "off")
     assert state.space == SearchSpace.laptop()
     assert state.ranges == ExplorerState(SearchSpace.laptop()).ranges

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from nasviz.errors import InputError
+from nasviz.space.dimensions import Choice
 from nasviz.space.field import choice, integer, real, switch
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.search_space import SearchSpace
@@ -59,6 +61,16 @@ def test_every_usual_value_of_a_setting_is_one_that_candidates_can_have(
             if narrowed(fixed).count().feasible or not kind.RULES:
                 option = narrowed(fixed).sample(1).row(0).inference.get(kind)
                 assert getattr(option, field.name.split(".")[1]) == value
+
+
+def test_an_option_brings_the_sizes_that_it_needs_and_takes_them_away_again() -> None:
+    space = with_mode(LAPTOP, MixtureOfExperts, "both")
+    assert {candidate.architecture.experts for candidate in narrowed(space).sample(200)} == {4, 8}
+    assert with_mode(space, MixtureOfExperts, "off") == LAPTOP
+    own = LAPTOP.with_dimension(Choice("experts", (1, 2, 6))).fixed("experts_per_token", 2)
+    kept = with_mode(own, MixtureOfExperts, "on")
+    assert {each.architecture.experts for each in narrowed(kept).sample(200)} == {2, 6}
+    assert with_mode(kept, MixtureOfExperts, "off") == own
 
 
 def test_shares_begin_around_their_default_and_other_numbers_at_a_half_and_the_double() -> None:

@@ -20,6 +20,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.counting import SpaceCount
 from nasviz.space.dimensions import Choice, Integer, Real
 from nasviz.space.fields import FIELDS
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
@@ -31,6 +32,7 @@ from nasviz.widgets.corpus_facts import CorpusFacts
 from nasviz.widgets.drawing import MOST_LAYERS, draw_architecture, layout
 from nasviz.widgets.html import bold, key_values, stacked_bar, tag, text
 from nasviz.widgets.labels import short_label, worded
+from nasviz.widgets.option_space import starting_ranges, with_mode
 from nasviz.widgets.panels.header import Header, hardware_knob, study_pills
 from nasviz.widgets.panels.limits_panel import LIMITED, LimitsPanel, nice_steps
 from nasviz.widgets.panels.map_panel import trial_mark
@@ -251,6 +253,18 @@ def test_a_slider_in_the_browser_narrows_the_state_and_python_moves_the_slider(
     assert state.ranges["n_layers"] == [2, 4]
     state.ranges = {"n_layers": [3, 3]}
     assert panel.knobs.values["n_layers"] == [3, 3]
+
+
+def test_sizes_that_an_option_brings_get_their_sliders_and_go_with_it(state: ExplorerState) -> None:
+    panel, before = SpacePanel(state), state.space
+    space = with_mode(before, MixtureOfExperts, "on")
+    state.search_in(space, starting_ranges(space, state.ranges))
+    names = [row["name"] for row in panel.knobs.knobs]
+    assert names[-2:] == ["experts", "experts_per_token"]
+    assert panel.knobs.values["experts"] == [4, 8]
+    state.search_in(before, starting_ranges(before, state.ranges))
+    assert [row["name"] for row in panel.knobs.knobs] == names[:-2]
+    assert "experts" not in panel.knobs.values
 
 
 def test_the_note_says_how_many_are_left_and_why_others_are_not() -> None:

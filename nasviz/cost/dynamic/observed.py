@@ -19,6 +19,7 @@ class Observed:
     exit_shares: the share of tokens that left at each exit, the last one at the whole model.
     routed_share: the share of tokens that a routed layer computed, the mean over routed layers.
     answered_share: the share of tokens that a cascade's small model answered.
+    experts_per_token: experts that a token went through, the mean in each layer that was reached.
     tokens_per_round: tokens that a round of guesses and its check gave, on average.
     """
 
@@ -26,6 +27,7 @@ class Observed:
     tokens_per_round: float | None = None
     routed_share: float | None = None
     answered_share: float | None = None
+    experts_per_token: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.exit_shares is not None:
@@ -38,6 +40,8 @@ class Observed:
             raise InputError(f"routed_share={self.routed_share} is no share, 0 to 1")
         if self.answered_share is not None and not 0 <= self.answered_share <= 1:
             raise InputError(f"answered_share={self.answered_share} is no share, 0 to 1")
+        if self.experts_per_token is not None and not min(self.experts_per_token, default=0) >= 1:
+            raise InputError(f"experts_per_token={self.experts_per_token} are not 1 or more each")
 
     def to_json(self) -> dict[str, Any]:
         """Return what was measured, by name."""
@@ -51,12 +55,13 @@ class Observed:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Observed:
         """Return what `to_json` wrote."""
-        shares = data.get("exit_shares")
+        shares, experts = data.get("exit_shares"), data.get("experts_per_token")
         return cls(
             None if shares is None else tuple(shares),
             tokens_per_round=data.get("tokens_per_round"),
             routed_share=data.get("routed_share"),
             answered_share=data.get("answered_share"),
+            experts_per_token=None if experts is None else tuple(experts),
         )
 
 

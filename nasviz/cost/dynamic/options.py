@@ -17,6 +17,7 @@ from nasviz.cost.dynamic import (
     kv_window,
     layer_skip,
     mixture_of_depths,
+    mixture_of_experts,
     self_speculation,
     token_pruning,
     weight_quantization,
@@ -35,6 +36,7 @@ from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.options.self_speculation import SelfSpeculation
@@ -46,6 +48,7 @@ Run = Callable[[Settings, Running, Observed], Running]
 
 RUNS: Mapping[type[Option], Run] = MappingProxyType({
     DynamicWidth: dynamic_width.run,
+    MixtureOfExperts: mixture_of_experts.run,
     WeightQuantization: weight_quantization.run,
     LayerSkip: layer_skip.run,
     ActivationSparsity: activation_sparsity.run,

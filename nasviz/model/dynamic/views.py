@@ -9,12 +9,14 @@ from typing import Any
 from nasviz.model.dynamic.activation_sparsity import sparsified
 from nasviz.model.dynamic.dynamic_width import narrowed
 from nasviz.model.dynamic.layer_skip import shortened
+from nasviz.model.dynamic.mixture_of_experts import with_fewest_experts
 from nasviz.model.dynamic.weight_quantization import quantized
 from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.activation_sparsity import ActivationSparsity
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.layer_skip import LayerSkip
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.weight_quantization import WeightQuantization
 
@@ -22,6 +24,7 @@ from nasviz.space.options.weight_quantization import WeightQuantization
 VIEWS: Mapping[type[Option], Callable[[Transformer, Any], Transformer]] = MappingProxyType(
     {
         DynamicWidth: narrowed,
+        MixtureOfExperts: with_fewest_experts,
         WeightQuantization: quantized,
         LayerSkip: shortened,
         ActivationSparsity: sparsified,

@@ -45,9 +45,10 @@ class Option:
 
     A subclass names itself (`NAME`, the key in JSON), describes every dataclass field in `FIELDS`
     (same names, same order) and says what it can't be combined with (`CONFLICTS`: another option's
-    name → why), what must hold between sizes and settings (`RULES`) and which of these sizes it
-    changes for the options after it (`CHANGES`). Its defaults are useful ones; `NEUTRAL` are the
-    settings that reproduce the static model exactly.
+    name → why), what must hold between sizes and settings (`RULES`), which of these sizes it
+    changes for the options after it (`CHANGES`) and which values of sizes are searched with it in
+    an explorer whose space doesn't have them (`BRINGS`). Its defaults are useful ones; `NEUTRAL`
+    are the settings that reproduce the static model exactly.
 
     Raises `InputError` for a setting out of range.
     """
@@ -61,6 +62,7 @@ class Option:
     CONFLICTS: ClassVar[Mapping[str, str]] = {}
     RULES: ClassVar[tuple[FitRule, ...]] = ()
     CHANGES: ClassVar[Mapping[str, SizeChange]] = {}
+    BRINGS: ClassVar[Mapping[str, tuple[int, ...]]] = {}
 
     def __post_init__(self) -> None:
         for field in self.FIELDS:

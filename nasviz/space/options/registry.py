@@ -17,6 +17,7 @@ from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.self_speculation import SelfSpeculation
 from nasviz.space.options.token_pruning import TokenPruning
@@ -26,6 +27,7 @@ from nasviz.space.options.weight_quantization import WeightQuantization
 # layers, and exits stand in those that run.
 OPTIONS: tuple[type[Option], ...] = (
     DynamicWidth,
+    MixtureOfExperts,
     WeightQuantization,
     LayerSkip,
     ActivationSparsity,

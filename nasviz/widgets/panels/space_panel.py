@@ -69,7 +69,11 @@ class SpacePanel:
         self.reset.disabled = not self.state.is_narrowed()
 
     def _show_ranges(self, _change: Any) -> None:
-        if self.knobs.values != self._ranges():
+        sizes = sizes_of(self.state.space)
+        if [row["name"] for row in self.knobs.knobs] != [each.name for each in sizes]:
+            # An option of inference brought sizes with it, or took them away.
+            self.knobs.show_rows([range_knob(each) for each in sizes], self._ranges())
+        elif self.knobs.values != self._ranges():
             self.knobs.values = self._ranges()
 
     def _show_count(self) -> None:
