@@ -146,11 +146,11 @@ class _Shown:
             print(json.dumps(line), flush=True)
         said = trial.reason or f"{trial.result['search_bits_per_byte']:.4f} bits/byte"
         title = trial.candidate.architecture.title
-        exits = ", with exits" if trial.candidate.inference else ""
+        options = "".join(f", {each.LABEL.lower()}" for each in trial.candidate.inference.options)
         again = ", trained anew" if event.retrained else ""
         print(
             f"seed {event.seed}, {event.arm}{again}: trial {trial.number} {trial.state}: "
-            f"{title}{exits}: {said}",
+            f"{title}{options}: {said}",
             file=sys.stderr,
             flush=True,
         )

@@ -79,8 +79,16 @@ def test_the_verdict_is_one_sentence_with_both_intervals() -> None:
         "interval +0.40 to +2.00) and was within noise of search in two steps (-0.10 points of "
         "the box, 95% interval -1.00 to +0.80)."
     )
-    lost = sentence({"static search": Difference(-0.2, -0.3, -0.1, 1)})
-    assert lost.startswith("Over 1 seed, joint search lost against static search (-20.00 points")
+    lost = sentence({"static search": Difference(-0.2, -0.3, -0.1, 2)})
+    assert lost.startswith("Over 2 seeds, joint search lost against static search (-20.00 points")
+
+
+def test_one_seed_tells_nothing_from_noise() -> None:
+    alone = paired_difference([0.9], [0.1])
+    assert alone.outcome == "within noise"
+    assert sentence({"static search": alone}).startswith(
+        "Over 1 seed, joint search was within noise of static search"
+    )
 
 
 @settings(max_examples=60, deadline=None)

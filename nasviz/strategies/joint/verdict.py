@@ -25,10 +25,10 @@ _VERBS: Mapping[Outcome, str] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over seeds of paired differences, and the bootstrap's interval of that mean.
+    """The mean over `n` seeds of paired differences, and the bootstrap's interval of that mean.
 
-    Few seeds make it narrower than it should be: with five, resampling can't show what a sixth
-    would have added. `n` is the number of seeds.
+    Few seeds make it narrower than it should be: resampling can't show what another seed would have
+    added. One seed has no spread at all, and so its difference is never more than noise.
     """
 
     mean: float
@@ -39,6 +39,8 @@ class Difference:
     @property
     def outcome(self) -> Outcome:
         """Won or lost where the whole interval is on one side of 0, and else within noise."""
+        if self.n < 2:
+            return "within noise"
         if self.low > 0:
             return "won"
         return "lost" if self.high < 0 else "within noise"
