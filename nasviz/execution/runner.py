@@ -145,6 +145,7 @@ def _result(
         "plateau": outcome.plateau,
         "recipe": outcome.recipe,
         "time_per_output_token_s": plain(cost.latency.time_per_output_token_s),
+        "flops_decode_per_token": plain(cost.flops.decode_per_token),
         "cost_hardware": cost.hardware.name,
         "versions": {**versions(), **outcome.versions},
         "device": outcome.device,

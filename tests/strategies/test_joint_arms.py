@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from nasviz import Candidate, SearchSpace
-from nasviz.errors import InputError
+from nasviz.errors import InputError, RunError
 from nasviz.space.dimensions import Choice, Integer, Real
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.strategies.joint import points as joint_points
@@ -72,16 +73,21 @@ def sized(d_model: int) -> Candidate:
 
 
 class MadeUp:
-    """A desk whose trials take no time; candidates `d_model` 40 fail halfway."""
+    """A desk whose trials take no time; some fail, which are trained on 500 tokens then."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        fails: Callable[[Candidate], bool] = lambda candidate: candidate.architecture.d_model == 40,
+        trained_on: tuple[float, ...] = (100.0, 500.0),
+    ) -> None:
         self.asked: list[tuple[str, int, Candidate, TrainingPlan]] = []
-        self.study = SimpleNamespace(curve=lambda number: {"tokens": np.array([100.0, 500.0])})
+        self.fails = fails
+        self.study = SimpleNamespace(curve=lambda number: {"tokens": np.array(trained_on)})
 
     def trained(self, road: str, place: int, proposal: Proposal, plan: TrainingPlan) -> Trial:
         self.asked.append((road, place, proposal.candidate, plan))
         candidate = proposal.candidate
-        failed = candidate.architecture.d_model == 40
+        failed = self.fails(candidate)
         result: dict[str, Any] = {
             "tokens": TOKENS,
             "held_out_inputs": 300,
@@ -96,6 +102,7 @@ class MadeUp:
         return Trial(
             len(self.asked) - 1, candidate, plan.to_json(), "python",
             "failed" if failed else "complete", road, {} if failed else result,
+            "no memory" if failed else "",
             proposal={"settings": dict(proposal.settings), "memory": dict(proposal.memory)},
         )  # fmt: skip
 
@@ -239,6 +246,13 @@ def test_a_model_enters_with_the_thresholds_that_add_most_on_the_calibration_par
     assert by_trial
     assert all(len(each) <= 2 for each in by_trial.values())
     assert {t for each in by_trial.values() for t in each} <= {0.25, 0.5, 0.75}
+
+
+def test_an_arm_in_which_everything_fails_comes_to_an_end() -> None:
+    desk = MadeUp(fails=lambda candidate: True, trained_on=())
+    with pytest.raises(RunError, match=r"20 trials in a row came to nothing, .*: no memory"):
+        arms(desk, settings()).static()
+    assert len(desk.asked) == 20
 
 
 def test_the_same_comparison_asks_for_the_same_trials() -> None:

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 from nasviz.cost.columns import cost_columns
-from nasviz.errors import InputError
+from nasviz.errors import InputError, RunError
 from nasviz.space.search_space import SearchSpace
 from nasviz.strategies.joint.budget import spent
 from nasviz.strategies.joint.desk import Desk
@@ -39,6 +39,8 @@ from nasviz.strategies.strategy import Proposal, Strategy
 from nasviz.study.trial import Trial
 
 ARMS = ("static", "in steps", "joint")
+# Trials that fail before they train spend nothing: without an end to them an arm would have none.
+MOST_FAILURES = 20
 
 
 @dataclass
@@ -119,6 +121,12 @@ class Arms:
         """Add a trial to a road, with the points that the inner loop takes; return these."""
         road.trials.append(trial)
         road.flops.append(spent(self.desk.study, trial))
+        latest = road.trials[-MOST_FAILURES:]
+        if len(latest) == MOST_FAILURES and all(each.state != "complete" for each in latest):
+            raise RunError(
+                f"{MOST_FAILURES} trials in a row came to nothing, the last one ({trial.number}) "
+                f"because: {trial.reason}"
+            )
         points = points_of(trial, threshold_range(self.settings.space))
         if not points:
             return []

@@ -80,6 +80,8 @@ class JointRun:
                 _wait_for(list(jobs.values()))
             finally:
                 stop.set()
+                for job in jobs.values():
+                    job.cancel()  # seeds that wait for their turn
         return JointComparison(
             self.settings,
             self.declared,

@@ -16,8 +16,8 @@ def greedy(
     """Return which rows of `values`, shape (n, m), to take: each adds most hypervolume in its turn.
 
     At most so many, none that adds nothing to `archive`, shape (k, m), and to those before it. Of
-    equal ones the first. Greedy choice reaches at least 1 - 1/e of the best possible (Guerreiro et
-    al. 2016, doi:10.1162/EVCO_a_00159).
+    equal ones the first. Hypervolume is submodular, so that this reaches at least 1 - 1/e of
+    what the best choice would (Nemhauser et al. 1978, doi:10.1007/BF01588971).
 
     >>> greedy([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0], [3.0, 3.0]], [4.0, 4.0], 2)
     [1, 0]
