@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from nasviz.commands.trained import add_trial_arguments, trained_folder, trained_model
+from nasviz.commands.trained import add_trial_arguments, trained_folder
 from nasviz.errors import InputError
 
 HELP = """Write a trained trial as a checkpoint that transformers loads, tokenizer included.
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"--to {target} is there already and not an empty folder; name a new one")
     folder = trained_folder(arguments.trial, arguments.study)
+    from nasviz.execution.trained import trained_model
     from nasviz.model.export import export_checkpoint, family_for
 
     model, tokenizer = trained_model(folder)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from nasviz.commands.policy_flags import add_policy_arguments, policy_of
-from nasviz.commands.trained import add_trial_arguments, trained_folder, trained_model
+from nasviz.commands.trained import add_trial_arguments, trained_folder
 from nasviz.errors import InputError
 
 HELP = """Write text with a trained trial, token by token.
@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--tokens {arguments.tokens} leaves nothing to write; 1 or more")
     folder = trained_folder(arguments.trial, arguments.study)
     # Torch loads in the next line: wrong input was refused before.
+    from nasviz.execution.trained import trained_model
     from nasviz.model.generate import generate
 
     model, tokenizer = trained_model(folder)

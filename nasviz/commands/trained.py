@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nasviz.corpus.tokenizer import Tokenizer
-    from nasviz.model.transformer import Transformer
 
 
 def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,19 +44,3 @@ def trained_folder(trial: str, study: str | None) -> Path:
         why = f" ({found.reason})" if found.reason else ""
         raise InputError(f"trial {trial} is {found.state}{why}: it has left no model in {folder}")
     return folder
-
-
-def trained_model(folder: Path) -> tuple[Transformer, Tokenizer]:
-    """Return the model and the tokenizer in `folder`; raises `InputError` where one is broken."""
-    from nasviz.corpus.tokenizer import Tokenizer
-    from nasviz.errors import InputError
-    from nasviz.model.checkpoint import load_checkpoint
-
-    model = load_checkpoint(folder)
-    tokenizer = Tokenizer.load(folder)
-    if tokenizer.vocab_size != model.architecture.vocab_size:
-        raise InputError(
-            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens and the model "
-            f"{model.architecture.vocab_size}; they do not belong together"
-        )
-    return model, tokenizer

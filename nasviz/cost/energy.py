@@ -23,10 +23,17 @@ class Energy:
     token_j: Amount
 
 
+def joules(seconds: Amount, hardware: Hardware) -> Amount:
+    """Return the joules that a device spends in so many busy seconds, an upper bound.
+
+    The seconds may be predicted or measured: the power is the profile's, so it is an estimate.
+    """
+    return seconds * hardware.power_w
+
+
 def predict_energy(latency: Latency, workload: Workload, hardware: Hardware) -> Energy:
     """Return the joules of `workload`; a batch shares its device's seconds evenly."""
-    share = hardware.power_w / workload.batch
     return Energy(
-        request_j=latency.request_s * share,
-        token_j=latency.time_per_output_token_s * share,
+        request_j=joules(latency.request_s, hardware) / workload.batch,
+        token_j=joules(latency.time_per_output_token_s, hardware) / workload.batch,
     )

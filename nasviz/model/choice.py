@@ -24,6 +24,15 @@ class Chooser:
         self.top_k = top_k
         self._generator = torch.Generator().manual_seed(seed)
 
+    @property
+    def state(self) -> Tensor:
+        """Where the draws stand, to go on from later."""
+        return self._generator.get_state()
+
+    def resume(self, state: Tensor) -> None:
+        """Draw on from where a chooser's `state` was."""
+        self._generator.set_state(state)
+
     def choose(self, logits: Tensor) -> int:
         """Return the next token for `logits` (V,); raises `RunError` where they are not numbers."""
         return self.draw(self.chances(logits))

@@ -26,6 +26,11 @@ class Drafts:
         """The share of guesses that stayed; 0 where there was none."""
         return self.accepted / self.drafted if self.drafted else 0.0
 
+    @property
+    def tokens_per_round(self) -> float:
+        """Tokens that a round gave: the guesses that stayed and one of its own; 0 without any."""
+        return 1 + self.accepted / self.rounds if self.rounds else 0.0
+
 
 class Speculator:
     """Writes one sequence in rounds of guesses and checks."""
