@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasviz.corpus.tokenizer import Tokenizer
+from nasviz.cost.dynamic.observed import Observed
 from nasviz.execution.results import TRACES
-from nasviz.quality.exit_rule import comparable_confidence, first_above
+from nasviz.quality.exit_rule import comparable_confidence, first_above, leave
 from nasviz.quality.exit_sweep import Sweep, exit_curve, threshold_grid
 from nasviz.quality.exit_trace import ExitTrace
 from nasviz.quality.exit_trace_file import load_exit_trace
@@ -91,6 +92,22 @@ class ExitReading:
         """Return the exit at which each test token of `rows` leaves, `(len(rows),)`."""
         confidence = self.answers(criterion).confidence[rows.start : rows.stop]
         return first_above(confidence, threshold)
+
+    def observed(self, candidate: Candidate) -> Observed | None:
+        """Return what the test part shows of a candidate's exits at its own thresholds.
+
+        None where the trace says nothing of them: other exits, another criterion than those kept,
+        or a policy that differs in something else as well.
+        """
+        option, own = candidate.inference.get(EarlyExit), self.trial.candidate
+        if option is None or _backbone(candidate) != _backbone(own):
+            return None
+        if candidate.inference.without(EarlyExit) != own.inference.without(EarlyExit):
+            return None
+        if option.criterion not in self.criteria:
+            return None
+        counts = np.bincount(leave(self.test, option), minlength=len(self.test.layers))
+        return Observed(exit_shares=tuple((counts / counts.sum()).tolist()))
 
     def piece_of(self, token: int) -> bytes:
         """Return the bytes of a token's id; a token that is not used has none."""

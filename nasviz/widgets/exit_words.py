@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nasviz.cost.units import quantity
+from nasviz.cost.units import plural, quantity
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.study.trial import Trial
@@ -134,6 +134,13 @@ def measured_words(trial: Trial | None) -> Html:
         (label, join([text(f"{static} → "), bold(now)]), help_)
         for label, static, now, help_ in pairs
     ]
+    speed = result.get("generation_speed") or {}
+    if speed.get("acceptance") is not None:
+        of = f"On {plural(speed['n_prompts'], 'text')} of {speed['n_tokens']} tokens, greedy."
+        rows += [
+            ("guesses kept", bold(f"{speed['acceptance']:.0%}"), of),
+            ("tokens a round", bold(f"{speed['tokens_per_round']:.2f}"), of),
+        ]
     return Html(
         heading("Measured", text(f"static → {policy_phrase(trial.candidate.inference)}"))
         + key_values(rows)

@@ -14,6 +14,7 @@ from typing import Any
 from nasviz.errors import InputError, NasvizError, RunError
 from nasviz.study.study import Study
 from nasviz.study.trial import Request
+from nasviz.widgets.authoring import Authoring
 from nasviz.widgets.background import WaitingJobs
 from nasviz.widgets.corpus_facts import read_facts
 from nasviz.widgets.expectation import expectation
@@ -47,6 +48,7 @@ class Work:
         self._counting = WaitingJobs("nasviz-count", self._failed)
         self._reading = WaitingJobs("nasviz-text", self._unread)
         self._tracing = Tracing(state, self._link.study)
+        self.authoring = Authoring(self._link.study)
         self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
@@ -87,6 +89,7 @@ class Work:
         self._counting.close()
         self._reading.close()
         self._tracing.close()
+        self.authoring.close()
 
     def errand(self, name: str, job: Callable[[], None]) -> None:
         """Run `job` on a thread of its own; an error of ours is told in the state."""

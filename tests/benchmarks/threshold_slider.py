@@ -23,8 +23,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "widgets"))
 
 from exit_readings import reading, state_of
 
+from nasviz.study.study import Study
+from nasviz.widgets.authoring import Authoring
 from nasviz.widgets.exit_costs import COSTS
 from nasviz.widgets.panels.dynamic_tab import DynamicTab
+
+
+def nothing_is_written() -> Study:
+    raise AssertionError("nobody pressed Write")
 
 
 def main() -> None:
@@ -40,7 +46,8 @@ def main() -> None:
     )
     exits = reading(given.tokens, given.exits)
     state = state_of(exits.trial)
-    tab = DynamicTab(state)
+    tab = DynamicTab(state, Authoring(nothing_is_written))
+    state.select(exits.trial.candidate)
     start = time.perf_counter()
     state.exits = exits
     print(f"taken up in {(time.perf_counter() - start) * 1e3:.0f} ms, once a trial")

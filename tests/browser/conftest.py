@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from dynamic_study import trained_study
 from lab import Lab, Notebook, chromium, running_lab
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots" / "out"
@@ -71,6 +72,12 @@ def corpus(lab: Lab) -> str:
     ]
     path.write_text("".join(lines))
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def dynamic_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Return a study whose trials run dynamically, and the text of them all."""
+    return trained_study(tmp_path_factory.mktemp("dynamic"))
 
 
 @pytest.fixture(scope="session")

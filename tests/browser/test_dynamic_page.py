@@ -10,35 +10,7 @@ from explorer_page import Open, drag_slider, explore, open_tab, overflowing
 from lab import SECOND, Notebook
 from playwright.sync_api import Page, expect
 
-import nasviz
-from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
-from nasviz.space.options.early_exit import EarlyExit
-
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-
-# Tokens that would be markup: pairs that occur together become one token each.
-HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(1)>"
-SIZES = Architecture(n_layers=4, d_model=64, n_heads=2, vocab_size=512, context_length=64)
-
-
-@pytest.fixture(scope="module")
-def dynamic_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Return a study with a trained trial of exits and a static one, and the text of both."""
-    folder = tmp_path_factory.mktemp("dynamic")
-    corpus = folder / "markup.txt"
-    lines = [f"{n} plus {n} is {2 * n}; {HOSTILE if n % 5 == 0 else ''}\n" for n in range(9_000)]
-    corpus.write_text("".join(lines))
-    url = str(folder / "study.db")
-    study = Study.open(url)
-    exits = InferencePolicy((EarlyExit(threshold=0.6, skipped_layers="recompute"),))
-    plan = TrainingPlan(tokens=60_000, threads=1)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NASVIZ_WORKER_IDLE_S", "2")  # its worker doesn't outlive the tests
-        for candidate in (Candidate(SIZES.with_(n_layers=2)), Candidate(SIZES, exits)):
-            trial = nasviz.train(candidate, plan, corpus=str(corpus), study=study)
-            assert trial.state == "complete", trial.reason
-    study.close()
-    return url, str(corpus)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +18,7 @@ def notebook(open_for_all: Open, dynamic_study: tuple[str, str]) -> Iterator[Not
     url, corpus = dynamic_study
     notebook = explore(open_for_all, corpus, url, width=1600, height=1250)
     notebook.page.on("dialog", lambda dialog: pytest.fail(f"foreign text ran: {dialog.message}"))
-    notebook.page.wait_for_selector(".nv-pill:has-text('2 trained')")
+    notebook.page.wait_for_selector(".nv-pill:has-text('3 trained')")
     yield notebook
     notebook.theme("light")  # the lab keeps it for the tests after these
     assert notebook.errors == []
@@ -94,7 +66,7 @@ def test_a_dynamic_trial_is_ringed_on_the_map_and_its_card_shows_static_and_expe
     notebook: Notebook, tab: Page
 ) -> None:
     ringed = "[each['ringed'] for each in explorer._map_panel.map.marks if 'trial' in each['id']]"
-    assert notebook.evaluate(ringed) == [False, True]
+    assert notebook.evaluate(ringed) == [False, True, True]
     expect(tab.locator(".nasviz-map-legend")).to_contain_text("dynamic")
     card = tab.locator(".nv-card")
     expect(card.locator(".nv-policy")).to_contain_text("exit threshold 0.6")
@@ -131,10 +103,10 @@ def test_a_target_chooses_on_the_calibration_part_and_the_button_makes_it_the_po
 def test_tokens_that_look_like_markup_are_text_and_say_what_exits_would_have_said(
     tab: Page,
 ) -> None:
-    heat = tab.locator(".nasviz-heat-text")
+    heat = tab.locator(".nasviz-heat-page > .nasviz-heat-text")
     expect(heat).to_contain_text("<script>alert(1)</script>")
     assert tab.locator(".nasviz-heat :is(script, img)").count() == 0
-    token = tab.locator("[data-token='7']")
+    token = tab.locator(".nasviz-heat-page [data-token='7']")
     token.click()
     lines = tab.locator(".nasviz-heat-exits > span:not(.nasviz-heat-head)")
     expect(lines).to_have_count(4)

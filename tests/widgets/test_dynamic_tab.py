@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exit_readings import HOSTILE, reading, state_of, trial_with
+from writing_desk import Desk
 
+from nasviz.cost.dynamic.observed import Observed
+from nasviz.cost.estimate import estimate
 from nasviz.plots.text_heat_map import heat_map_of
 from nasviz.quality.exit_rule import leave, outcome
+from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.kv_window import KVWindow
+from nasviz.space.options.self_speculation import SelfSpeculation
 from nasviz.widgets.exit_costs import COSTS, Pricing
 from nasviz.widgets.exit_reading import ExitReading, trial_with_exits
-from nasviz.widgets.exit_words import empty_words, signed
+from nasviz.widgets.exit_words import empty_words, measured_words, signed
+from nasviz.widgets.panels.card import Card
 from nasviz.widgets.panels.dynamic_tab import DynamicTab
 from nasviz.widgets.token_text import page_of
 
@@ -26,7 +33,7 @@ def read() -> ExitReading:
 @pytest.fixture
 def tab(read: ExitReading) -> DynamicTab:
     state = state_of(read.trial)
-    made = DynamicTab(state)
+    made = DynamicTab(state, Desk())
     state.select(read.trial.candidate)
     state.exits = read
     return made
@@ -91,6 +98,42 @@ def test_the_button_makes_the_threshold_the_candidate_s_and_its_exits_stay(
     assert option is not None
     assert option.threshold == pytest.approx(tab.controls.slider.values["threshold"], abs=1e-6)
     assert trial_with_exits(tab.state.study.trials, selected) == read.trial
+
+
+def test_the_card_prices_a_new_threshold_by_what_the_exits_said_of_text(
+    tab: DynamicTab, read: ExitReading
+) -> None:
+    card, state = Card(tab.state, lambda: None), tab.state
+    assert "by what trial 0 saw" in card.figures.value
+    slide(tab, 60)
+    tab.take.click()
+    selected = state.selection
+    assert selected is not None
+    option = selected.inference.get(EarlyExit)
+    assert option is not None
+    shares = outcome(read.test, leave(read.test, option)).exit_shares
+    observed = Observed(exit_shares=shares)
+    priced = card._priced(selected)
+    assert priced.basis == "by what trial 0's exits said of held-out text"
+    by_trace = estimate(selected, state.workload, state.hardware, observed)
+    by_prior = estimate(selected, state.workload, state.hardware)
+    assert priced.cost.flops.decode_per_token == pytest.approx(by_trace.flops.decode_per_token)
+    assert priced.cost.flops.decode_per_token != pytest.approx(by_prior.flops.decode_per_token)
+    # What the trace didn't see stays with the prior, and says so.
+    state.select(Candidate(selected.architecture, selected.inference.with_(KVWindow(window=8))))
+    assert "from priors, not measured" in card.figures.value
+
+
+def test_a_trial_that_guesses_says_how_often_it_was_right() -> None:
+    guessing = Candidate(Architecture(4, 64, 2, 256, 64), InferencePolicy((SelfSpeculation(),)))
+    speed = {"acceptance": 0.625, "tokens_per_round": 2.875, "n_prompts": 6, "n_tokens": 64}
+    measured = trial_with(guessing, 3, static_bits_per_byte=2.0, generation_speed=speed)
+    said = measured_words(measured)
+    for part in ("guesses kept", "62%", "tokens a round", "2.88", "6 texts of 64 tokens"):
+        assert part in said
+    silent = {**speed, "acceptance": None, "tokens_per_round": None}
+    other = trial_with(guessing, 3, static_bits_per_byte=2.0, generation_speed=silent)
+    assert "guesses kept" not in measured_words(other)
 
 
 def test_exits_of_another_model_or_other_heads_say_nothing_of_a_candidate(

@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
@@ -57,7 +58,7 @@ class Card:
         self.sizes.on_values(self._edit)
         state.observe(
             lambda _change: self._show(),
-            names=["selection", "workload", "hardware", "study", "pinned", "prior"],
+            names=["selection", "workload", "hardware", "study", "pinned", "prior", "exits"],
         )
         self._show()
 
@@ -118,13 +119,23 @@ class Card:
         if not candidate.inference:
             return PricedCandidate(candidate, estimate(candidate, state.workload, state.hardware))
         static = estimate(candidate.architecture, state.workload, state.hardware)
-        found = observed_of(state.study.of(candidate))
-        if found is None:
-            cost = estimate(candidate, state.workload, state.hardware)
-            return PricedCandidate(candidate, cost, static, "from priors, not measured")
-        trial, observed = found
+        observed, basis = self._observed(candidate)
         cost = estimate(candidate, state.workload, state.hardware, observed=observed)
-        return PricedCandidate(candidate, cost, static, f"by what trial {trial.number} saw")
+        return PricedCandidate(candidate, cost, static, basis)
+
+    def _observed(self, candidate: Candidate) -> tuple[Observed, str]:
+        """Return what was seen of a candidate's policy, and where.
+
+        By a trial of its own, else by one that differs in the exits' thresholds alone.
+        """
+        found = observed_of(self.state.study.of(candidate))
+        if found is not None:
+            return found[1], f"by what trial {found[0].number} saw"
+        reading = self.state.exits
+        seen = reading.observed(candidate) if reading is not None else None
+        if seen is not None:
+            return seen, f"by what trial {reading.trial.number}'s exits said of held-out text"
+        return Observed(), "from priors, not measured"
 
     def _show_sizes(self, candidate: Candidate) -> None:
         sizes = {

@@ -10,7 +10,9 @@ import ipywidgets
 
 from nasviz.plots.exit_histogram import ExitHistogram
 from nasviz.plots.exit_sweep import ExitSweepCurve
+from nasviz.space.candidate import Candidate
 from nasviz.study.trial import Trial
+from nasviz.widgets.authoring import Authoring, Hand, trial_that_writes
 from nasviz.widgets.exit_costs import Pricing
 from nasviz.widgets.exit_reading import ExitReading
 from nasviz.widgets.exit_words import (
@@ -25,13 +27,17 @@ from nasviz.widgets.figure_view import FigureView
 from nasviz.widgets.html import heading, text
 from nasviz.widgets.panels.exit_controls import ExitControls, ExitSettings
 from nasviz.widgets.panels.heat_panel import HeatPanel
+from nasviz.widgets.panels.writing_panel import WritingPanel
 from nasviz.widgets.state import ExplorerState
 
 
 class DynamicTab:
-    """Threshold, curve, histogram and text of the state's `exits`; says what to do without any."""
+    """Threshold, curve, histogram and text of the state's `exits`; says what to do without any.
 
-    def __init__(self, state: ExplorerState) -> None:
+    Below, whatever trained trial the selection has writes text (`WritingPanel`).
+    """
+
+    def __init__(self, state: ExplorerState, authoring: Authoring) -> None:
         self.state = state
         self._figures: tuple[Any, Any] | None = None
         self._priced: tuple[object, ExitSweepCurve] | None = None
@@ -60,7 +66,8 @@ class DynamicTab:
         )
         self.heat = HeatPanel()
         self.full = self._full()
-        self.view = ipywidgets.VBox([self.empty, self.full])
+        self.writing = WritingPanel(state, authoring, self.hand)
+        self.view = ipywidgets.VBox([self.empty, self.full, self.writing.view])
         state.observe(lambda _change: self._take_up(), names="exits")
         state.observe(
             lambda _change: self._show_empty(), names=["exits_problem", "selection", "study"]
@@ -134,6 +141,7 @@ class DynamicTab:
         allowed = curve.whole.bits_per_byte * (1 + target.share) if target is not None else None
         curve = replace(curve, chosen=settings.index, allowed=allowed)
         self._draw(curve, histogram_of(reading, settings))
+        self.writing.refresh()
 
     def _draw(self, curve: ExitSweepCurve, histogram: ExitHistogram) -> None:
         from nasviz.plots.exit_histogram import draw_exit_histogram, exit_histogram_content
@@ -159,12 +167,25 @@ class DynamicTab:
             self._priced = (asked, exit_curve_of(reading, criterion, pricing, state.study.trials))
         return self._priced[1]
 
+    def hand(self) -> Hand | None:
+        """Return what writes: the selection's trained trial, at the threshold that is set."""
+        state, reading = self.state, self.state.exits
+        trial = trial_that_writes(state.study.trials, state.selection)
+        if trial is None or state.selection is None:
+            return None
+        policy = state.selection.inference
+        if reading is not None and reading.trial.number == trial.number and self.controls.moved:
+            policy = self._set_candidate(reading).inference
+        return Hand(trial, policy)
+
+    def _set_candidate(self, reading: ExitReading) -> Candidate:
+        """Return the trial's candidate at the threshold that is set."""
+        settings = self.controls.settings
+        return reading.with_threshold(settings.criterion, round(threshold_of(reading, settings), 6))
+
     def _take(self) -> None:
-        reading, settings = self.state.exits, self.controls.settings
-        if reading is None:
-            return
-        threshold = threshold_of(reading, settings)
-        self.state.select(reading.with_threshold(settings.criterion, round(threshold, 6)))
+        if self.state.exits is not None:
+            self.state.select(self._set_candidate(self.state.exits))
 
 
 def threshold_of(reading: ExitReading, settings: ExitSettings) -> float:

@@ -37,7 +37,7 @@ class ExitControls:
     def __init__(self, changed: Callable[[ExitSettings], None]) -> None:
         self._changed = changed
         self._reading: ExitReading | None = None
-        self.settings = ExitSettings("max_probability", 0)
+        self.settings = self._begun = ExitSettings("max_probability", 0)
         self.slider = Knobs([], {}, title="Exit threshold", live=True)
         self.choices = Knobs([], {}, title="Exits")
         self.slider.add_class("nv-broad")
@@ -51,11 +51,18 @@ class ExitControls:
         criterion = option.criterion if option.criterion in kept else kept[0]
         index = reading.answers(criterion).index_of(option.threshold)
         self.settings = replace(self.settings, criterion=criterion, index=index, target=None)
+        self._begun = self.settings
         self.choices.show_rows(_choice_knobs(reading), self._chosen())
         thresholds = reading.answers(criterion).test.thresholds.tolist()
         labels = [f"{each:.3g}" if each < 0.995 else f"{each:.5g}" for each in thresholds]
         knob = knob_of(_FIELDS["threshold"], "slider", thresholds, labels)
         self.slider.show_rows([replace(knob, label="Threshold")], self._slid())
+
+    @property
+    def moved(self) -> bool:
+        """Whether criterion or threshold are others than those that the trial was trained with."""
+        now, begun = self.settings, self._begun
+        return (now.criterion, now.index) != (begun.criterion, begun.index)
 
     def _chosen(self) -> dict[str, Any]:
         settings = self.settings

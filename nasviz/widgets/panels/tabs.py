@@ -29,7 +29,7 @@ class Tabs:
         """Make the panels."""
         state, work = self.state, self.work
         training = TrainingTab(state, work.train, work.request, work.generate)
-        self.dynamic = dynamic = DynamicTab(state)
+        self.dynamic = dynamic = DynamicTab(state, work.authoring)
         search = SearchTab(state, work.start_search, work.stop_search)
         trials = TrialsTab(state, work.request)
         with self.view.hold_sync():
