@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost, estimate
     from nasviz.cost.hardware import Hardware
     from nasviz.cost.workload import Workload
+    from nasviz.execution.prune import prune
     from nasviz.execution.train import train
     from nasviz.quality.records import Quality
     from nasviz.space import presets
@@ -43,6 +44,7 @@ _HOMES = {
     "Trial": "nasviz.study.trial",
     "Workload": "nasviz.cost.workload",
     "estimate": "nasviz.cost.estimate",
+    "prune": "nasviz.execution.prune",
     "search": "nasviz.strategies.search",
     "train": "nasviz.execution.train",
 }
@@ -63,6 +65,7 @@ __all__ = [
     "Workload",
     "estimate",
     "presets",
+    "prune",
     "search",
     "train",
 ]

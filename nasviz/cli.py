@@ -21,6 +21,7 @@ COMMANDS = (
     "lab",
     "cost",
     "train",
+    "prune",
     "search",
     "compare-joint",
     "generate",

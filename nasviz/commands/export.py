@@ -28,10 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"--to {target} is there already and not an empty folder; name a new one")
     folder = trained_folder(arguments.trial, arguments.study)
-    from nasviz.execution.trained import trained_model
     from nasviz.model.export import export_checkpoint, family_for
+    from nasviz.model.trained import load_trained
 
-    model, tokenizer = trained_model(folder)
+    model, tokenizer = load_trained(folder)
     family = family_for(model.architecture)  # refuses what no family has before DIR is made
     _make_folder(target)
     export_checkpoint(model, tokenizer, target)

@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--tokens {arguments.tokens} leaves nothing to write; 1 or more")
     folder = trained_folder(arguments.trial, arguments.study)
     # Torch loads in the next line: wrong input was refused before.
-    from nasviz.execution.trained import trained_model
     from nasviz.model.generate import generate
+    from nasviz.model.trained import load_trained
 
-    model, tokenizer = trained_model(folder)
+    model, tokenizer = load_trained(folder)
     policy = policy_of(arguments, model.built_for)
     prompt = tokenizer.encode(arguments.prompt)
     pieces = _TextPieces(tokenizer.decode_bytes)

@@ -70,10 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     title = candidate.architecture.title
     print(f"{title} on {arguments.corpus}: preparing text and worker", file=sys.stderr, flush=True)
-    shown = _Shown(arguments.json)
+    shown = Shown(arguments.json)
     trial = train(candidate, plan, arguments.corpus, arguments.study, shown)
     if trial.state != "complete":
-        return _say_failure(trial, arguments.json)
+        return say_failure(trial, arguments.json)
     if arguments.json:
         print(json.dumps(result_json(trial)), flush=True)
     else:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Shown:
+class Shown:
     """Shows rows of a curve: each as JSON where asked for, one a second to a person."""
 
     def __init__(self, as_json: bool) -> None:
@@ -89,6 +89,7 @@ class _Shown:
         self.last = 0.0
 
     def __call__(self, row: Row) -> None:
+        """Show a row, if it is time to."""
         if self.as_json:
             print(json.dumps({"event": "progress", **row}), flush=True)
         now = time.monotonic()
@@ -141,7 +142,8 @@ def _as_text(trial: Trial) -> str:
     return "\n".join(lines)
 
 
-def _say_failure(trial: Trial, as_json: bool) -> int:
+def say_failure(trial: Trial, as_json: bool) -> int:
+    """Print why a trial came to nothing; returns the exit code."""
     if as_json:
         said = {"trial": trial.number, "state": trial.state, "reason": trial.reason}
         print(json.dumps(said), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ class TokenizedCorpus:
 
     corpus: Corpus
     tokenizer: Tokenizer
+    _kind: str = ""  # in the cache: "" where the tokenizer was fitted to this corpus
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -42,7 +44,7 @@ class TokenizedCorpus:
         """
         if part not in self._arrays:
             start, stop = self.corpus.bounds[check_part(part)]
-            key = f"1-{self.corpus.sha256}-{self.vocab_size}-{start}-{stop}"
+            key = f"1-{self.corpus.sha256}-{self._kind}{self.vocab_size}-{start}-{stop}"
             entry = cached("tokens", key, ".npy", lambda: self._encode(part))
             self._arrays[part] = np.load(entry.path, mmap_mode="r", allow_pickle=False)
         return self._arrays[part]
@@ -78,3 +80,9 @@ def tokenize(corpus: Corpus, vocab_size: int) -> TokenizedCorpus:
     are kept in the cache. Raises `InputError` below 256.
     """
     return TokenizedCorpus(corpus, fitted_tokenizer(corpus.part("train"), vocab_size))
+
+
+def tokenize_by(corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
+    """Return `corpus` under a tokenizer that was fitted to another text, kept in the cache too."""
+    merges = hashlib.sha256(repr(tokenizer.merges).encode()).hexdigest()[:16]
+    return TokenizedCorpus(corpus, tokenizer, f"{merges}-")

@@ -41,6 +41,16 @@ def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None =
         time.sleep(POLL_S)
 
 
+def watch(study: Study, number: int, on_progress: Callable[[Row], Any] | None = None) -> Trial:
+    """Return what `follow` does; interrupting it (Ctrl-C) cancels the trial."""
+    try:
+        return follow(study, number, on_progress)
+    except KeyboardInterrupt:
+        if not study.trial(number).finished:
+            study.request(number, "cancel")
+        raise
+
+
 def _new_rows(study: Study, number: int, after_step: int) -> Iterator[Row]:
     curve = study.curve(number, after_step=after_step)
     for index in range(len(curve["step"])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import time
@@ -18,16 +19,19 @@ from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
 from nasviz.errors import NasvizError
 from nasviz.evaluation.scoring import Score
-from nasviz.execution.finish import FINISHES, Finish
+from nasviz.execution import pruned_start
+from nasviz.execution.finish import FINISHES, TEST_BYTES, Finish
 from nasviz.execution.memory import check_memory
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
+from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.space.architecture import Architecture
 from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.engine import join_processes, leave_processes, load_deepspeed
 from nasviz.training.plan import TrainingPlan
-from nasviz.training.trainer import TrainingResult, train_candidate
+from nasviz.training.trainer import TrainingResult, left_as_it_is, train_candidate
 
 STORE_AGAIN_S = 5.0
 
@@ -84,22 +88,31 @@ def _train(
     directory.mkdir(parents=True, exist_ok=True)
     architecture = trial.candidate.architecture
     corpus = _corpus(trial.corpus, _signature(trial.corpus))
-    tokenized = tokenize(corpus, architecture.vocab_size)
     plan = TrainingPlan.from_json(dict(trial.plan))
-    check_memory(trial.candidate, plan, tokenized.bytes_per_token())
+    start = None
+    if trial.lineage is not None:
+        start = pruned_start.prepare(study, trial, corpus, directory, TEST_BYTES)
+    tokenized = tokenize(corpus, architecture.vocab_size) if start is None else start.tokenized
     finish = FINISHES[plan.measured](trial.candidate, tokenized, directory)
-    outcome = train_candidate(
-        trial.candidate,
-        plan,
-        tokenized,
-        directory=directory,
-        report=reporter,
-        control=control,
-        score=finish,
-    )
+    if start is not None and trial.lineage is not None and trial.lineage.heal == "none":
+        save_checkpoint(load_checkpoint(start.healing.start), directory)
+        outcome = left_as_it_is(directory, finish)
+    else:
+        check_memory(trial.candidate, plan, tokenized.bytes_per_token())
+        outcome = train_candidate(
+            trial.candidate,
+            plan,
+            tokenized,
+            directory=directory,
+            report=reporter,
+            control=control,
+            score=finish,
+            healing=None if start is None else start.healing,
+        )
     reporter.flush()
     if outcome.state == "complete":
-        result = _result(trial, corpus, outcome, finish)
+        result = _result(trial, corpus, outcome, finish, {} if start is None else start.facts)
+        pruned_start.finish(directory)
         _stored(lambda: queue.complete(study, trial.number, result), stopping)
     return outcome.state
 
@@ -117,7 +130,11 @@ def _stored(store: Callable[[], None], stopping: Callable[[], bool]) -> None:
 
 
 def _result(
-    trial: Trial, corpus: Corpus, outcome: TrainingResult, finish: Finish
+    trial: Trial,
+    corpus: Corpus,
+    outcome: TrainingResult,
+    finish: Finish,
+    pruned: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the result as it is stored: plain JSON values."""
     test, search = outcome.score, finish.search
@@ -141,17 +158,29 @@ def _result(
         "test_score": test.to_json(),
         "search_score": search.to_json(),
         "steps": outcome.steps,
-        "loss": outcome.loss,
+        "loss": outcome.loss if math.isfinite(outcome.loss) else None,
         "plateau": outcome.plateau,
         "recipe": outcome.recipe,
         "time_per_output_token_s": plain(cost.latency.time_per_output_token_s),
         "flops_decode_per_token": plain(cost.flops.decode_per_token),
         "cost_hardware": cost.hardware.name,
+        "training_flops": _training_flops(trial, outcome.tokens, pruned),
+        **({"pruned": pruned} if pruned else {}),
         "versions": {**versions(), **outcome.versions},
         "device": outcome.device,
         "threads": outcome.threads,
         **finish.found,
     }
+
+
+def _training_flops(trial: Trial, tokens: int, pruned: dict[str, Any]) -> float:
+    """Return the FLOPs of the training's forward and backward passes, its teacher's included."""
+    per_token = float(plain(estimate(trial.candidate).flops.training_per_token))
+    if pruned and (trial.plan.get("distillation") or trial.plan.get("hidden_distillation")):
+        parent = Architecture.from_json(pruned["parent_architecture"])
+        # A teacher only reads: a third of what training it on the token would take.
+        per_token += float(plain(estimate(parent).flops.training_per_token)) / 3
+    return per_token * tokens
 
 
 def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:

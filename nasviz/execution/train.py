@@ -9,7 +9,7 @@ from typing import Any
 
 from nasviz.errors import InputError
 from nasviz.execution.check import check_plan, checked_text, repetition
-from nasviz.execution.follow import Row, follow
+from nasviz.execution.follow import Row, watch
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
@@ -50,9 +50,4 @@ def train(
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = opened.add(whole, plan, os.fspath(corpus))
     ensure_worker(opened)
-    try:
-        return follow(opened, trial.number, on_progress)
-    except KeyboardInterrupt:
-        if not opened.trial(trial.number).finished:
-            opened.request(trial.number, "cancel")
-        raise
+    return watch(opened, trial.number, on_progress)

@@ -23,11 +23,11 @@ import torch
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.errors import InputError, NasvizError
 from nasviz.evaluation.timed_writing import TimedWriting, in_turn, parted_at
-from nasviz.execution.trained import trained_model
 from nasviz.execution.worker_process import NICE
 from nasviz.execution.written import ReplayOrder, Report, WriteOrder, Written, order_from_json
 from nasviz.model.checkpoint import WEIGHTS
 from nasviz.model.choice import Chooser
+from nasviz.model.trained import load_trained
 from nasviz.model.transformer import Transformer
 from nasviz.model.writing import Writing
 from nasviz.space.inference import InferencePolicy
@@ -130,7 +130,7 @@ class Desk:
         weights = folder / WEIGHTS
         stamp = weights.stat().st_mtime_ns if weights.exists() else 0
         if self._loaded is None or self._loaded[0] != (folder, stamp):
-            self._loaded = ((folder, stamp), *trained_model(folder))
+            self._loaded = ((folder, stamp), *load_trained(folder))
         return self._loaded[1], self._loaded[2]
 
     def _report(self, report: Report) -> None:

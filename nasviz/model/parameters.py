@@ -16,10 +16,19 @@ from nasviz.model.transformer import (
     Transformer,
 )
 
-ParameterKind = Literal["matrix", "output_matrix", "router", "embedding", "head", "norm", "bias"]
+ParameterKind = Literal[
+    "matrix", "output_matrix", "router", "embedding", "head", "norm", "bias", "adapter"
+]
 
 # The matrices that write into the residual stream, by the module that owns them.
 _OUTPUTS: dict[type[nn.Module], str] = {Attention: "output", FeedForward: "down"}
+
+
+_BY_MODULE: tuple[tuple[tuple[type[nn.Module], ...], ParameterKind], ...] = (
+    ((nn.LayerNorm, RmsNorm), "norm"),
+    ((nn.Embedding,), "embedding"),
+    ((Head,), "head"),
+)
 
 
 def parameter_kinds(model: Transformer) -> dict[str, ParameterKind]:
@@ -28,7 +37,7 @@ def parameter_kinds(model: Transformer) -> dict[str, ParameterKind]:
     `matrix`: attention's and feed-forward's matrices; `output_matrix`: those among them that write
     into the residual stream; `router`: what scores experts or exits (a matrix, but a small
     classifier by use); `embedding` and `head` (no `head` with tied embeddings); `norm`: weights and
-    biases of normalisations; `bias`: the other vectors.
+    biases of normalisations; `bias`: the other vectors; `adapter`: corrections of matrices.
     """
     found = dict(_kinds(model))
     return {name: found[name] for name, _ in model.named_parameters()}
@@ -46,12 +55,11 @@ def _kinds(model: Transformer) -> Iterator[tuple[str, ParameterKind]]:
 
 
 def _kind(path: str, module: nn.Module, ndim: int, writes_output: bool) -> ParameterKind:
-    if isinstance(module, nn.LayerNorm | RmsNorm):
-        return "norm"
-    if isinstance(module, nn.Embedding):
-        return "embedding"
-    if isinstance(module, Head):
-        return "head"
+    for types, kind in _BY_MODULE:
+        if isinstance(module, types):
+            return kind
+    if ".lora_" in path:
+        return "adapter"
     if ndim == 1:
         return "bias"
     if path.endswith(".router") or isinstance(module, Gate):

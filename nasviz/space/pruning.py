@@ -85,3 +85,30 @@ class Pruning:
             if name not in names:
                 raise unknown_name("pruning setting", name, names)
         return cls(**data)
+
+
+# Every name of a method: those for all parts first, then those for layers only.
+METHODS: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        (*PRUNING_FIELDS["importance"].choices, *PRUNING_FIELDS["layer_importance"].choices)
+    )
+)
+
+
+def by_method(method: str, *, rounds: int = 1) -> Pruning:
+    """Return the pruning by one method: of layers too, where it can tell their importance.
+
+    A method for layers only leaves the other parts to the usual one, and the other way round.
+    Raises `InputError` for an unknown name.
+
+    >>> by_method("greedy").importance, by_method("activation").layer_importance
+    ('activation', 'block_influence')
+    """
+    if method not in METHODS:
+        raise unknown_name("importance", method, METHODS)
+    named: dict[str, Any] = {
+        name: method
+        for name in ("importance", "layer_importance")
+        if method in PRUNING_FIELDS[name].choices
+    }
+    return Pruning(rounds=rounds, **named)

@@ -12,10 +12,12 @@ import sqlalchemy
 from sqlalchemy.engine import Connection, Row
 
 from nasviz.space.candidate import Candidate
+from nasviz.space.lineage import Lineage
 from nasviz.study.tables import TRIALS
 from nasviz.study.trial import Trial
 
-# Optuna's tables; named here because the candidate is an attribute of its trial.
+# Optuna's tables; named here because the candidate is an attribute of its trial, and so is where a
+# pruned one comes from.
 OPTUNA_TRIALS = sqlalchemy.table(
     "trials", sqlalchemy.column("trial_id"), sqlalchemy.column("state")
 )
@@ -26,9 +28,24 @@ ATTRIBUTES = sqlalchemy.table(
     sqlalchemy.column("value_json"),
 )
 
-WITH_CANDIDATE = sqlalchemy.select(TRIALS, ATTRIBUTES.c.value_json.label("candidate")).join(
-    ATTRIBUTES,
-    sqlalchemy.and_(ATTRIBUTES.c.trial_id == TRIALS.c.trial_id, ATTRIBUTES.c.key == "candidate"),
+_LINEAGES = ATTRIBUTES.alias("lineages")
+
+WITH_CANDIDATE = (
+    sqlalchemy.select(
+        TRIALS,
+        ATTRIBUTES.c.value_json.label("candidate"),
+        _LINEAGES.c.value_json.label("lineage"),
+    )
+    .join(
+        ATTRIBUTES,
+        sqlalchemy.and_(
+            ATTRIBUTES.c.trial_id == TRIALS.c.trial_id, ATTRIBUTES.c.key == "candidate"
+        ),
+    )
+    .outerjoin(
+        _LINEAGES,
+        sqlalchemy.and_(_LINEAGES.c.trial_id == TRIALS.c.trial_id, _LINEAGES.c.key == "lineage"),
+    )
 )
 
 
@@ -66,6 +83,7 @@ def as_trial(row: Row[Any]) -> Trial:
         attempts=row.attempts,
         deaths=row.deaths,
         proposal=MappingProxyType(json.loads(row.proposal)),
+        lineage=None if row.lineage is None else Lineage.from_json(json.loads(row.lineage)),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nasviz.space.lineage import Lineage
     from nasviz.study.database import Database
     from nasviz.study.mirror import Mirror
     from nasviz.study.workers import Worker
@@ -108,13 +109,17 @@ class Study:
         origin: str = "user",
         *,
         proposal: Mapping[str, Any] | None = None,
+        lineage: Lineage | None = None,
     ) -> Trial:
         """Store a waiting trial and return it; a worker that serves the study takes it.
 
         `plan` is a `TrainingPlan` or its JSON; a corpus that is a path is stored as an absolute
-        one. Safe while other processes write.
+        one; with a `lineage` the candidate is not trained from new but pruned from a parent. Safe
+        while other processes write.
         """
-        return self.add_many([(candidate, plan)], corpus, origin, proposals=[proposal or {}])[0]
+        return self.add_many(
+            [(candidate, plan)], corpus, origin, proposals=[proposal or {}], lineages=[lineage]
+        )[0]
 
     def add_many(
         self,
@@ -123,6 +128,7 @@ class Study:
         origin: str = "user",
         *,
         proposals: Sequence[Mapping[str, Any]] | None = None,
+        lineages: Sequence[Lineage | None] | None = None,
     ) -> list[Trial]:
         """Store a waiting trial for each `(candidate, plan)`; return them in order."""
         from nasviz.study.corpus_name import settled_corpus
@@ -132,8 +138,9 @@ class Study:
         given = list(rows)
         corpus = settled_corpus(corpus)
         remembered = list(proposals) if proposals is not None else [{} for _ in given]
+        parents = list(lineages) if lineages is not None else [None] * len(given)
         records: list[dict[str, Any]] = []
-        for (candidate, plan), proposal in zip(given, remembered, strict=True):
+        for (candidate, plan), proposal, lineage in zip(given, remembered, parents, strict=True):
             plan_json = _plan_json(plan)
             attributes = {
                 "candidate": candidate.to_json(),
@@ -141,6 +148,8 @@ class Study:
                 "corpus": corpus,
                 "origin": origin,
             }
+            if lineage is not None:
+                attributes["lineage"] = lineage.to_json()
             trial_id, number = self.mirror.add(self.id, attributes, proposal)
             now = time.time()
             records.append(

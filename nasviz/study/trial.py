@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from nasviz.errors import InputError
 from nasviz.space.candidate import Candidate
+from nasviz.space.lineage import Lineage
 
 TrialState = Literal["waiting", "running", "paused", "complete", "failed", "cancelled"]
 Request = Literal["pause", "resume", "cancel"]
@@ -34,7 +35,8 @@ class Trial:
     `result` is empty until the trial is complete (its keys: `nasviz.execution.results`);
     `reason` says why a trial failed or was cancelled. `attempts` counts how often a
     worker took it, `deaths` how many workers died on it.
-    Times are UTC. `proposal` holds what a strategy remembers of it (`{}` for a user's own).
+    Times are UTC. `proposal` holds what a strategy remembers of it (`{}` for a user's own),
+    `lineage` the parent that a pruned trial was made from (None: its first weights are drawn).
     """
 
     number: int
@@ -53,6 +55,7 @@ class Trial:
     attempts: int = 0
     deaths: int = 0
     proposal: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    lineage: Lineage | None = None
 
     @property
     def finished(self) -> bool:
@@ -68,6 +71,7 @@ class Trial:
             "plan": dict(self.plan),
             "corpus": self.corpus,
             "origin": self.origin,
+            **({} if self.lineage is None else {"lineage": self.lineage.to_json()}),
             "result": dict(self.result),
             "reason": self.reason,
             "created": _iso(self.created),

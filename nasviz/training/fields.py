@@ -12,6 +12,8 @@ _MUON = "Jordan et al. 2024, Muon; Liu et al. 2025, arXiv:2502.16982"
 _ZERO = "Rajbhandari et al. 2020, ZeRO, arXiv:1910.02054"
 _MUP = "Yang et al. 2022, Tensor Programs V, arXiv:2203.03466; Dey et al. 2025, arXiv:2505.01618"
 _DECAY = "Hu et al. 2024, MiniCPM, arXiv:2404.06395; Hägele et al. 2024, arXiv:2405.18392"
+_DISTILLATION = "Hinton et al. 2015, arXiv:1503.02531; Muralidharan et al. 2024, arXiv:2407.14679"
+_MINITRON = "Muralidharan et al. 2024, Minitron, arXiv:2407.14679"
 _CHINCHILLA = "Hoffmann et al. 2022, arXiv:2203.15556"
 
 BUDGET_FIELDS: tuple[Field, ...] = (
@@ -122,6 +124,27 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "model learns to do without them.",
         "Fan et al. 2020, LayerDrop, arXiv:1909.11556; Elhoushi et al. 2024, LayerSkip, "
         "arXiv:2404.16710", 0.0, 0.9, default=0.0,
+    ),
+    Field(
+        "distillation", "Distillation", "real",
+        "How much of what a pruned model learns is what its parent says of every token, and not "
+        "the text: 1 is the parent alone.", _DISTILLATION, 0.0, 1.0, default=0.0,
+    ),
+    Field(
+        "temperature", "Distillation temperature", "real",
+        "Above 1 the parent's unlikely tokens count for more.",
+        _DISTILLATION, 0.1, 100.0, default=1.0,
+    ),
+    Field(
+        "hidden_distillation", "Distillation of states", "real",
+        "Weight of the angle between a pruned model's states after each layer and its parent's.",
+        _MINITRON, 0.0, 100.0, default=0.0,
+    ),
+    Field(
+        "lora_rank", "Adapter rank", "integer",
+        "A pruned model's weights stay, and each matrix learns a correction of this rank; 0 lets "
+        "all weights learn.",
+        "Hu et al. 2022, LoRA, arXiv:2106.09685", 0, 4096, default=0,
     ),
     Field(
         "precision", "Precision", "choice",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
+from nasviz.training.healing import Healing
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import Recipe, flops_per_token_of, recipe_for
 from nasviz.training.windows import Tokens
@@ -26,7 +27,8 @@ class Job:
     """One run: what is trained, how, on which tokens, and where its state is kept.
 
     `train` and `held_out` are ids, shape (n,); `token_bytes` (vocab_size,) the bytes of each id.
-    The plan's precision and threads are settled: every process gets the same.
+    The plan's precision and threads are settled: every process gets the same. With `healing` the
+    first weights are a pruned model's; else they are drawn from the plan's seed.
     """
 
     candidate: Candidate
@@ -35,6 +37,7 @@ class Job:
     held_out: Tokens
     token_bytes: NDArray[np.int64]
     directory: Path
+    healing: Healing | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -70,7 +73,9 @@ class Job:
         """
         plan = {name: value for name, value in self.plan.to_json().items() if name != "threads"}
         beginning = np.ascontiguousarray(self.train[:BEGINNING_TOKENS], dtype=np.int64)
-        told = [self.candidate.to_json(), plan, len(self.train), beginning.tolist()]
+        told: list[object] = [self.candidate.to_json(), plan, len(self.train), beginning.tolist()]
+        if self.healing is not None:
+            told.append(str(self.healing.parent.resolve()))
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -83,6 +88,7 @@ def write_job(job: Job, folder: Path) -> None:
         "candidate": job.candidate.to_json(),
         "plan": job.plan.to_json(),
         "directory": str(job.directory.resolve()),
+        "healing": None if job.healing is None else job.healing.to_json(),
     }
     (folder / "job.json").write_text(json.dumps(description))
 
@@ -94,9 +100,11 @@ def read_job(folder: Path) -> Job:
         name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("train", "held_out", "token_bytes")
     }
+    healing = description["healing"]
     return Job(
         candidate=Candidate.from_json(description["candidate"]),
         plan=TrainingPlan.from_json(description["plan"]),
         directory=Path(description["directory"]),
+        healing=None if healing is None else Healing.from_json(healing),
         **arrays,
     )

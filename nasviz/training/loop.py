@@ -18,8 +18,9 @@ from nasviz.model.dynamic.additions import build_model
 from nasviz.model.initialise import initialise, zero_outputs
 from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
-from nasviz.training import resume
+from nasviz.training import adapters, resume
 from nasviz.training.allocator import keep_freed_memory
+from nasviz.training.distillation import Teacher, teacher_of
 from nasviz.training.engine import Engine, join_processes, opened_engine, whole_weights
 from nasviz.training.failures import not_a_number, out_of_memory
 from nasviz.training.job import Job
@@ -58,10 +59,15 @@ class Outcome:
 
 
 def first_model(job: Job) -> Transformer:
-    """Return the model at its first step, drawn from the plan's seed."""
+    """Return the model at its first step: drawn from the plan's seed, or the pruned one."""
     model = build_model(job.architecture, job.policy)
     initialise(model, job.plan.seed)
-    zero_outputs(model)
+    if job.healing is None:
+        zero_outputs(model)
+        return model
+    pruned = load_checkpoint(job.healing.start)
+    # What the policy adds is not the parent's: it stays as it was drawn.
+    model.load_state_dict({**model.state_dict(), **pruned.state_dict()})
     return model
 
 
@@ -83,7 +89,12 @@ def run(job: Job, model: Transformer, report: Report, control: Control) -> Outco
     place = None
     if folder is not None:
         place = resume.read_place(folder, job.owner, job.plan.devices)
-        model.load_state_dict(load_checkpoint(folder).state_dict())
+        if not job.plan.lora_rank:  # under adapters the weights are still the first ones
+            model.load_state_dict(load_checkpoint(folder).state_dict())
+    if job.plan.lora_rank:
+        adapters.add_adapters(model, job.plan.lora_rank, job.plan.seed)
+        if folder is not None:
+            adapters.load_adapters(model, folder)
     try:
         with opened_engine(model, job.plan, job.recipe) as engine:
             if folder is not None:
@@ -118,6 +129,7 @@ class _Loop:
         self.first_step, self.first_time = self.step, time.perf_counter()
         self.saved = self.reported = time.perf_counter()
         length = job.architecture.context_length
+        self.teacher: Teacher | None = teacher_of(job, engine.device)
         self.sample = spread_sample(job.held_out, job.token_bytes, length)
         self.process = psutil.Process()
 
@@ -181,7 +193,12 @@ class _Loop:
             inputs, targets = self._batch(first + part * size, size)
             policy = self.job.policy
             through = partial(
-                batch_losses, targets=targets, policy=policy, plan=plan, step=self.step
+                batch_losses,
+                targets=targets,
+                policy=policy,
+                plan=plan,
+                step=self.step,
+                teacher=self.teacher,
             )
             loss, own = engine(inputs, through)
             engine.backward(loss)
@@ -248,6 +265,8 @@ class _Loop:
         """Write all that is needed to go on from here."""
         folder = resume.begin(self.job.directory)
         self._save_weights(folder)
+        if self.job.plan.lora_rank and self.rank == 0:
+            adapters.save_adapters(self._model(), folder)
         resume.save_optimizer(self.engine, folder)
         place = resume.Place(
             self.step, self.seconds, self.smoothed_loss, self.job.owner, self.job.plan.devices
@@ -261,9 +280,14 @@ class _Loop:
     def _save_weights(self, folder: object) -> None:
         with whole_weights(self.engine, self.job.plan):
             if self.rank == 0:
-                model = self.engine.module
-                assert isinstance(model, Transformer)
-                save_checkpoint(model, str(folder))
+                model = self._model()
+                whole = adapters.merged(model) if self.job.plan.lora_rank else model
+                save_checkpoint(whole, str(folder))
+
+    def _model(self) -> Transformer:
+        model = self.engine.module
+        assert isinstance(model, Transformer)
+        return model
 
     def _outcome(self, state: State) -> Outcome:
         floor = PLATEAU_SHARE * unigram_nats(self.job.train, self.job.architecture.vocab_size)

@@ -23,6 +23,7 @@ from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.training.balance_loss import balance_loss
+from nasviz.training.distillation import Teacher
 from nasviz.training.exit_loss import exit_loss
 from nasviz.training.nested_width import sandwich
 from nasviz.training.plan import TrainingPlan
@@ -43,16 +44,17 @@ def batch_losses(
     policy: InferencePolicy,
     plan: TrainingPlan,
     step: int = 0,
+    teacher: Teacher | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return what is minimised and the whole model's own loss, both in nats a token.
 
     Without experts and options that have a loss of their own the two are one. Under mixture of
     depths the model's own loss is that of its routers' choice, which reads the future: for
-    learning, not a quality. Tokens and targets are (B, T); what is drawn in a `step` is the same in
-    every process.
+    learning, not a quality. With a `teacher` a part of the loss is what it says instead of the
+    text. Tokens and targets are (B, T); what is drawn in a `step` is the same in every process.
     """
     with recorded_routing(model) as routings:
-        total, own = _losses_of_policy(model, tokens, targets, policy, plan)
+        total, own = _losses_of_policy(model, tokens, targets, policy, plan, teacher)
     if routings and plan.balance_loss:
         total = total + plan.balance_loss * balance_loss(routings)
     width = policy.get(DynamicWidth)
@@ -70,10 +72,13 @@ def _losses_of_policy(
     targets: Tensor,
     policy: InferencePolicy,
     plan: TrainingPlan,
+    teacher: Teacher | None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of the whole model with what its options learn, and its own, nats a token."""
     options = [each for each in policy.options if type(each) in EXTRA_LOSSES]
     wanted = {layer for each in options for layer in _layers_of(each, model)}
+    if teacher is not None:
+        wanted |= set(teacher.layers)
     routing = policy.get(MixtureOfDepths)
     if routing is None:
         states, last = _states(model, tokens, wanted)
@@ -84,6 +89,8 @@ def _losses_of_policy(
         logits = model.head(last)
         own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
         total = own + learned
+    if teacher is not None:
+        total = total + teacher.correction(tokens, logits, own, states)
     for option in options:
         total = total + EXTRA_LOSSES[type(option)](model, option, states, logits, targets, plan)
     if policy.get(Cascade) is not None:

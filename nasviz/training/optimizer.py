@@ -14,7 +14,8 @@ from nasviz.training.muon import Muon
 
 Role = Literal["matrices", "outputs", "embeddings", "head", "vectors"]
 
-# The role in `Rates` of each kind of parameter. A router is a small classifier: no Muon.
+# The role in `Rates` of each kind of parameter. A router is a small classifier, and an adapter's
+# two matrices are no update of one: no Muon.
 ROLES: dict[ParameterKind, Role] = {
     "matrix": "matrices",
     "output_matrix": "outputs",
@@ -23,17 +24,20 @@ ROLES: dict[ParameterKind, Role] = {
     "router": "vectors",
     "norm": "vectors",
     "bias": "vectors",
+    "adapter": "vectors",
 }
 
 
 def build_optimizer(model: Transformer, rates: Rates, weight_decay: float) -> Muon:
-    """Return the optimizer of `model` with one group a role, at its peak rate.
+    """Return the optimizer of what learns in `model`, with one group a role, at its peak rate.
 
     Each group keeps its `peak` rate. Weight decay falls on matrices and an untied head, not on
     embeddings, norms and biases.
     """
     members: dict[Role, list[torch.nn.Parameter]] = defaultdict(list)
     for name, kind in parameter_kinds(model).items():
+        if not model.get_parameter(name).requires_grad:  # what adapters correct stays
+            continue
         members[ROLES[kind]].append(model.get_parameter(name))
     groups: list[dict[str, Any]] = []
     for role, parameters in sorted(members.items()):

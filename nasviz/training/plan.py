@@ -54,6 +54,10 @@ class TrainingPlan:
     exit_loss: float = 1.0
     balance_loss: float = 0.01
     layer_dropout: float = 0.0
+    distillation: float = 0.0
+    temperature: float = 1.0
+    hidden_distillation: float = 0.0
+    lora_rank: int = 0
     precision: Precision = "auto"
     zero_stage: int = 0
     offload: bool = False
@@ -93,6 +97,11 @@ class TrainingPlan:
                 "training plan: optimizer='muon' needs whole matrices and zero_stage=3 keeps only "
                 "slices of them; choose zero_stage=2, or optimizer='adamw'"
             )
+        if self.lora_rank and self.zero_stage == 3:
+            raise InputError(
+                f"training plan: lora_rank={self.lora_rank} adds to whole matrices and "
+                "zero_stage=3 keeps only slices of them; choose zero_stage=2"
+            )
         if self.offload and self.zero_stage == 0:
             raise InputError(
                 "training plan: offload=True needs a ZeRO stage; choose zero_stage=1 or higher"
@@ -114,6 +123,11 @@ class TrainingPlan:
             if amount is not None:
                 return name, amount
         raise AssertionError("a checked plan has a budget")
+
+    @property
+    def needs_parent(self) -> bool:
+        """Whether it says how a pruned model learns, and so makes no sense for a new one."""
+        return bool(self.distillation or self.hidden_distillation or self.lora_rank)
 
     def with_(self, **changes: Value | None) -> TrainingPlan:
         """Return a copy with some settings changed; a new budget replaces the old one."""

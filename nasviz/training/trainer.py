@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from nasviz.model.dynamic.additions import build_model
 from nasviz.space.candidate import Candidate
 from nasviz.training import resume
 from nasviz.training.engine import check_devices, settle_precision
+from nasviz.training.healing import Healing
 from nasviz.training.job import Job
 from nasviz.training.launch import run_processes
 from nasviz.training.loop import Outcome, State, first_model, run
@@ -78,18 +80,20 @@ def train_candidate(
     report: Report = lambda progress: None,
     control: Control = lambda: "go",
     score: Callable[[nn.Module], Any] | None = None,
+    healing: Healing | None = None,
 ) -> TrainingResult:
     """Train `candidate` on the training part of `tokenized`; return what it came to.
 
     Weights go to `directory`. If that holds the same run unfinished (paused, or killed), it goes
     on from there, with the same text in the same order. `report` gets a `Progress` about ten
     times a second; `control` is asked before every step. "pause" saves and returns with state
-    "paused": call again to go on. `score(model)` is called once, with the trained model.
+    "paused": call again to go on. `score(model)` is called once, with the trained model. With
+    `healing` the first weights are those of a pruned model.
 
     Raises `InputError` for a plan that this device or text can't serve, and `RunError` with a
     `.reason` ("not a number", "out of memory", "process died") for a run that failed.
     """
-    job = make_job(candidate, plan, tokenized, Path(directory))
+    job = make_job(candidate, plan, tokenized, Path(directory), healing)
     if job.plan.devices > 1:
         outcome = run_processes(job, report, control)
         model = None
@@ -100,15 +104,46 @@ def train_candidate(
         resume.forget(job.directory)
     scored = None
     if outcome.state == "complete" and score is not None:
-        # At ZeRO stage 3 the model of this process has slices of its weights only.
-        if model is None or job.plan.zero_stage == 3:
+        # At ZeRO stage 3 the model of this process has slices of its weights only, and with
+        # adapters its matrices are not yet what they come to.
+        if model is None or job.plan.zero_stage == 3 or job.plan.lora_rank:
             model = load_checkpoint(job.directory)
         scored = score(model.eval())
     return _result(job, outcome, scored)
 
 
+def left_as_it_is(directory: str | Path, score: Callable[[nn.Module], Any]) -> TrainingResult:
+    """Return the result of the checkpoint in `directory` without any training, but scored.
+
+    Its loss is not a number: none was computed on training text.
+    """
+    model = load_checkpoint(directory)
+    return TrainingResult(
+        state="complete",
+        steps=0,
+        tokens=0,
+        bytes=0,
+        epochs=0.0,
+        seconds=0.0,
+        loss=math.nan,
+        plateau=False,
+        parameters=sum(each.numel() for each in model.parameters()),
+        seed=0,
+        recipe={},
+        device=device_name(),
+        threads=torch.get_num_threads(),
+        versions=_versions(),
+        directory=Path(directory),
+        score=score(model),
+    )
+
+
 def make_job(
-    candidate: Candidate, plan: TrainingPlan, tokenized: Tokenized, directory: Path
+    candidate: Candidate,
+    plan: TrainingPlan,
+    tokenized: Tokenized,
+    directory: Path,
+    healing: Healing | None = None,
 ) -> Job:
     """Return the job for this device: precision and threads settled, text long enough."""
     architecture = candidate.architecture
@@ -123,6 +158,11 @@ def make_job(
             f"the training part has {len(train)} tokens and context_length="
             f"{architecture.context_length} needs more; use a longer text or a shorter context"
         )
+    if plan.needs_parent and healing is None:
+        raise InputError(
+            "training plan: distillation, hidden_distillation and lora_rank need a parent, and "
+            "this candidate is trained from new; prune a trained one, or leave them at 0"
+        )
     check_devices(plan)
     settled = settle_precision(plan)
     if settled.threads is None:
@@ -134,6 +174,7 @@ def make_job(
         held_out=tokenized.tokens("search"),
         token_bytes=np.asarray(tokenized.token_bytes),
         directory=directory,
+        healing=healing,
     )
 
 
@@ -157,10 +198,14 @@ def _result(job: Job, outcome: Outcome, scored: Any) -> TrainingResult:
         recipe={**recipe.to_json(), "precision": job.plan.precision},
         device=device_name(),
         threads=job.plan.threads or torch.get_num_threads(),
-        versions={name: version(name) for name in ("nasviz", "torch", "deepspeed")},
+        versions=_versions(),
         directory=job.directory,
         score=scored,
     )
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("nasviz", "torch", "deepspeed")}
 
 
 def device_name() -> str:

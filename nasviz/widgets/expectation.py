@@ -100,7 +100,8 @@ def expectation(
     It reads their bits per byte of the *search* part of the text. What is expected guides which
     candidates are looked at and trained next, so the test part, which is reported, has no say in
     it. Only trials of the same `corpus` count: another text's bits say nothing of this one's. Nor
-    do trials that ran under a policy: what early exits cost them is no law of sizes.
+    do trials that ran under a policy, or were pruned: what early exits cost them, or what a parent
+    had learnt, is no law of sizes.
     `facts` are what is known of that corpus beside its trials.
     """
     settled = settled_corpus(corpus)
@@ -111,6 +112,7 @@ def expectation(
         and each.corpus == settled
         and not each.result.get("plateau")
         and not each.candidate.inference
+        and each.lineage is None
     ]
     known = (facts or CorpusFacts(corpus)).with_trials(done)
     if not done:

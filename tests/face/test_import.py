@@ -77,6 +77,7 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "Explorer",
         "estimate",
         "presets",
+        "prune",
         "train",
         "search",
     }

@@ -14,7 +14,7 @@ from test_export import of_family
 
 from nasviz.errors import InputError
 from nasviz.model.export import FAMILIES, export_checkpoint
-from nasviz.model.foreign import READERS, foreign_architecture, load_foreign
+from nasviz.model.foreign import READERS, check_foreign, foreign_architecture, load_foreign
 from nasviz.space.architecture import Architecture
 
 PLAIN = Architecture(2, 24, 2, 61, 13, qk_norm=False)
@@ -134,6 +134,8 @@ def test_a_pickle_is_refused_unopened(name: str, tmp_path) -> None:
     (tmp_path / name).write_bytes(pickle.dumps(_Bomb(exploded)))
     with pytest.raises(InputError, match=r"pickle, which can run any|no whole safetensors file"):
         load_foreign(tmp_path)
+    with pytest.raises(InputError, match=r"pickle, which can run any|no whole safetensors file"):
+        check_foreign(tmp_path)
     assert not exploded.exists()
 
 
@@ -162,26 +164,28 @@ def exported(tmp_path: Path) -> Path:
     return export_checkpoint(random_model(PLAIN), None, tmp_path / "export")
 
 
-def test_a_cut_file_a_missing_weight_and_a_wrong_shape_are_refused(tmp_path) -> None:
+@pytest.mark.parametrize("read", [load_foreign, check_foreign])
+def test_a_cut_file_a_missing_weight_and_a_wrong_shape_are_refused(read, tmp_path) -> None:
     folder = exported(tmp_path)
     weights, config = folder / "model.safetensors", folder / "config.json"
     whole, said = weights.read_bytes(), json.loads(config.read_text())
     weights.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="no whole safetensors file"):
-        load_foreign(folder)
+        read(folder)
     weights.write_bytes(whole)
+    read(folder)
     config.write_text(json.dumps({**said, "num_hidden_layers": 3}))
     with pytest.raises(InputError, match=r"lacks the weight 'model\.layers\.2"):
-        load_foreign(folder)
+        read(folder)
     config.write_text(json.dumps({**said, "num_hidden_layers": 1}))
     with pytest.raises(InputError, match=r"has the weight 'model\.layers\.1"):
-        load_foreign(folder)
+        read(folder)
     config.write_text(json.dumps({**said, "intermediate_size": 8}))
     with pytest.raises(InputError, match=r"has the shape .*asks for \(8, 24\)"):
-        load_foreign(folder)
+        read(folder)
     config.write_text("{")
     with pytest.raises(InputError, match="can't be read"):
-        load_foreign(folder)
+        read(folder)
 
 
 def test_an_index_names_files_of_its_own_folder_only(tmp_path) -> None:

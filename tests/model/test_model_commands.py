@@ -79,7 +79,7 @@ def test_a_trial_that_has_no_model_yet_says_its_state(tmp_path, capsys):
         (["generate", "nowhere", "--prompt", "a"], "neither a trial's number nor a folder"),
         (["generate", "3", "--prompt", "a"], "there is no study at"),
         (["export", "3", "--to", "."], "not an empty folder"),
-        (["export", ".", "--to", "new"], "has no architecture.json"),
+        (["export", ".", "--to", "new"], "has neither architecture.json nor a config.json"),
         (["generate", "3"], "required: --prompt"),
     ],
 )

@@ -28,10 +28,9 @@ def taylor_importance(model: Transformer, texts: Tensor) -> Importance:
     """
     parameters = dict(model.named_parameters())
     sums: dict[str, Tensor] = {}
-    device = model.token_embedding.weight.device
     with evaluating(model), torch.enable_grad():
         for some in batched(texts, GRADIENT_TOKENS):
-            loss = mean_nats(model, some.to(device))
+            loss = mean_nats(model, some)
             gradients = torch.autograd.grad(
                 loss, list(parameters.values()), allow_unused=True, materialize_grads=True
             )

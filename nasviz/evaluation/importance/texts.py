@@ -43,6 +43,7 @@ def batched(texts: Tensor, batch_tokens: int = BATCH_TOKENS) -> Iterator[Tensor]
 
 def mean_nats(model: Transformer, texts: Tensor) -> Tensor:
     """Return the mean loss of `model` on texts (B, T), nats a token: a scalar with gradients."""
+    texts = texts.to(model.token_embedding.weight.device)
     logits = model(texts[:, :-1])
     return cross_entropy(logits.flatten(0, 1).float(), texts[:, 1:].flatten())
 

@@ -26,6 +26,11 @@ def family_for(architecture: Architecture) -> Family:
     )
 
 
+def is_exportable(architecture: Architecture) -> bool:
+    """Whether some family expresses `architecture` exactly."""
+    return any(not family.obstacles(architecture) for family in FAMILIES)
+
+
 def nearest_exportable(architecture: Architecture) -> tuple[Family, dict[str, Value]]:
     """Return the family with the fewest obstacles, and the changes that would meet its rules.
 

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from nasviz.model.foreign.configuration import READERS, foreign_architecture
-from nasviz.model.foreign.load import is_foreign, load_foreign
+from nasviz.model.foreign.load import (
+    check_foreign,
+    foreign_architecture_in,
+    is_foreign,
+    load_foreign,
+)
 
-__all__ = ["READERS", "foreign_architecture", "is_foreign", "load_foreign"]
+__all__ = [
+    "READERS",
+    "check_foreign",
+    "foreign_architecture",
+    "foreign_architecture_in",
+    "is_foreign",
+    "load_foreign",
+]

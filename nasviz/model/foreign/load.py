@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,16 @@ def is_foreign(directory: str | Path) -> bool:
     return (Path(directory) / CONFIGURATION).is_file()
 
 
+def foreign_architecture_in(directory: str | Path) -> Architecture:
+    """Return the sizes of the checkpoint in `directory`; raises `InputError`, naming its file."""
+    path = Path(directory) / CONFIGURATION
+    configuration = _json(path)
+    try:
+        return foreign_architecture(configuration)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def load_foreign(directory: str | Path, order: Sequence[int] | None = None) -> Transformer:
     """Return the model in `directory`, in float32, ready to run (in evaluation mode).
 
@@ -42,14 +52,7 @@ def load_foreign(directory: str | Path, order: Sequence[int] | None = None) -> T
     file, naming it.
     """
     folder = Path(directory)
-    configuration = _json(folder / CONFIGURATION)
-    try:
-        architecture = foreign_architecture(configuration)
-    except InputError as error:
-        raise InputError(f"{folder / CONFIGURATION}: {error}") from None
-    (family,) = [each for each in FAMILIES if each.model_type == configuration["model_type"]]
-    stored = _own_names(_tensors(folder), family)
-    weights = _restored(folder, architecture, family, stored)
+    architecture, weights = _weights(folder, _of_file)
     if order is not None:
         for name in ("token_embedding.weight", "head.weight"):
             if name in weights:
@@ -60,6 +63,20 @@ def load_foreign(directory: str | Path, order: Sequence[int] | None = None) -> T
         {name: tensor.float().contiguous() for name, tensor in weights.items()}, assign=True
     )
     return model.eval()
+
+
+def check_foreign(directory: str | Path) -> None:
+    """Raise `InputError` where `load_foreign` would; reads what the files list, and no weights."""
+    _weights(Path(directory), _listed_in_file)
+
+
+def _weights(folder: Path, read: Callable[[Path], Weights]) -> tuple[Architecture, Weights]:
+    """Return the sizes and our weights of a folder whose files are read by `read`."""
+    architecture = foreign_architecture_in(folder)
+    kind = _json(folder / CONFIGURATION)["model_type"]
+    (family,) = [each for each in FAMILIES if each.model_type == kind]
+    stored = _own_names(_tensors(folder, read), family)
+    return architecture, _restored(folder, architecture, family, stored)
 
 
 def _restored(folder: Path, architecture: Architecture, family: Family, stored: Weights) -> Weights:
@@ -103,7 +120,7 @@ def _own_names(stored: Weights, family: Family) -> Weights:
     }
 
 
-def _tensors(folder: Path) -> Weights:
+def _tensors(folder: Path, read: Callable[[Path], Weights]) -> Weights:
     if (folder / INDEX).is_file():
         listed = _json(folder / INDEX).get("weight_map")
         if not isinstance(listed, Mapping):
@@ -117,18 +134,30 @@ def _tensors(folder: Path) -> Weights:
     for name in files:
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise InputError(f"{folder / INDEX} names {name!r}, which is no safetensors file there")
-        found |= _of_file(folder / name)
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"there is no {path}, which the index of its weights names")
+        try:
+            found |= read(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"{path} is no whole safetensors file: {error}; copy it anew"
+            ) from error
     return found
 
 
 def _of_file(path: Path) -> Weights:
-    if not path.is_file():
-        raise InputError(f"there is no {path}, which the index of its weights names")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} is no whole safetensors file: {error}; copy it anew") from error
+    with safe_open(path, framework="pt", device="cpu") as stored:
+        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+
+
+def _listed_in_file(path: Path) -> Weights:
+    """Return tensors without memory, of the shapes that the file's head lists."""
+    with safe_open(path, framework="pt", device="cpu") as stored:
+        return {
+            name: torch.empty(stored.get_slice(name).get_shape(), device="meta")
+            for name in stored.keys()  # noqa: SIM118
+        }
 
 
 def _no_weights(folder: Path) -> InputError:

@@ -1,0 +1,217 @@
+"""`nasviz prune`: a smaller model made of a trained one, healed and compared with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nasviz.commands.catalogue import add_field
+from nasviz.commands.train import Shown, result_json, say_failure
+from nasviz.errors import InputError
+
+if TYPE_CHECKING:
+    from nasviz.space.architecture import Architecture
+    from nasviz.study.lineage_cost import LineageCost
+    from nasviz.study.study import Study
+    from nasviz.study.trial import Trial
+
+HELP = """Prune a trained model, heal it, and print what it came to.
+
+PARENT is a trial's number in the study at --study, or the folder of a checkpoint: one of nasviz, or
+one that transformers wrote of the GPT-2 or the Llama family (safetensors only; nothing is ever
+unpickled). What is left has the sizes that one of these says:
+
+  --keep-layers N            N of the layers, everything else as it is
+  --architecture FILE        the sizes of a preset, a JSON or TOML file, or - for standard input
+  --max-parameters N         the largest sizes with at most N weights, no size cut to the bone
+  --max-time-per-token S     the same for the predicted seconds of a written token
+
+The result is an ordinary trial: generate, export and the explorer take it as any other. Its cost is
+shown with its parent's training, and with the parent's training shared by all of its children.
+Ctrl-C cancels. Exit codes are those of nasviz train.
+
+With --json each line of standard output is an object: {"event": "progress", …} while it is healed,
+and last the result of nasviz train with lineage, pruned (removed, layers, parent_bits_per_byte,
+unhealed_bits_per_byte), lineage_cost, and idle_layer_bytes where the first layers stayed: what a
+fixed exit of the parent at that depth holds and doesn't use."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from nasviz.space.lineage import HEALS
+    from nasviz.space.pruning import METHODS, PRUNING_FIELDS
+    from nasviz.training.fields import PLAN_FIELDS
+
+    parser.add_argument(
+        "parent", metavar="PARENT", help="a trial's number, or a checkpoint's folder"
+    )
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--keep-layers", type=int, metavar="N", help="layers that stay")
+    target.add_argument("--architecture", metavar="FILE", help="preset, file, or -")
+    target.add_argument("--max-parameters", type=float, metavar="N", help="most weights")
+    target.add_argument("--max-time-per-token", type=float, metavar="S", help="most seconds")
+    parser.add_argument(
+        "--importance",
+        default="activation",
+        metavar="M",
+        help=f"what tells which parts stay: {', '.join(METHODS)}. A method for layers only leaves "
+        "the other parts to activation. Default: activation, with block_influence for layers.",
+    )
+    add_field(parser, "--rounds", PRUNING_FIELDS["rounds"], metavar="N", default=1)
+    parser.add_argument(
+        "--heal", default="distill", metavar="WAY", help=f"{', '.join(HEALS)}; default: distill"
+    )
+    budget = parser.add_mutually_exclusive_group()
+    add_field(budget, "--tokens", PLAN_FIELDS["tokens"], metavar="N")
+    add_field(budget, "--steps", PLAN_FIELDS["steps"], metavar="N")
+    add_field(budget, "--seconds", PLAN_FIELDS["seconds"], metavar="S")
+    add_field(parser, "--seed", PLAN_FIELDS["seed"], metavar="N", default=0)
+    parser.add_argument(
+        "--corpus", metavar="NAME|PATH", help="default: the parent trial's, or python"
+    )
+    parser.add_argument("--study", metavar="URL", help="default: sqlite:///nasviz.db")
+    parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prune, heal and print; returns 0, or 1 where the trial failed or was cancelled.
+
+    Raises `InputError` before anything is stored where the input is wrong.
+    """
+    from nasviz.execution.parents import lineage_of, parent_folder
+    from nasviz.execution.prune import prune
+    from nasviz.model.trained import trained_architecture
+    from nasviz.space.importance import check_reachable
+    from nasviz.space.pruning import by_method
+    from nasviz.training.plan import TrainingPlan
+
+    pruning = by_method(arguments.importance, rounds=arguments.rounds)
+    plan = TrainingPlan(
+        tokens=arguments.tokens,
+        steps=arguments.steps,
+        seconds=arguments.seconds,
+        seed=arguments.seed,
+    )
+    study = _study(arguments)
+    parent = int(arguments.parent) if arguments.parent.isdecimal() else arguments.parent
+    folder = parent_folder(study, lineage_of(parent, study))
+    before = trained_architecture(folder)
+    target = _target(arguments, before)
+    check_reachable(before, target)
+    _note_export(target)
+    print(f"{before.title} → {target.title}: preparing the worker", file=sys.stderr, flush=True)
+    trial = prune(
+        parent,
+        target,
+        plan,
+        pruning=pruning,
+        heal=arguments.heal,
+        corpus=arguments.corpus,
+        study=study,
+        on_progress=Shown(arguments.json),
+    )
+    if trial.state != "complete":
+        return say_failure(trial, arguments.json)
+    said = pruned_json(study, trial, before)
+    print(json.dumps(said) if arguments.json else _as_text(said), flush=True)
+    return 0
+
+
+def _study(arguments: argparse.Namespace) -> Study:
+    """Return the study; it must be there where the parent is one of its trials."""
+    from nasviz.study.location import locate
+    from nasviz.study.study import Study
+
+    place = locate(arguments.study)
+    if arguments.parent.isdecimal() and place.path is not None and not place.path.exists():
+        raise InputError(f"there is no study at {place.shown}; name one with --study URL")
+    return Study.open(arguments.study)
+
+
+def _target(arguments: argparse.Namespace, parent: Architecture) -> Architecture:
+    from nasviz.execution import prune_target
+    from nasviz.model.export.choice import is_exportable
+    from nasviz.space.candidate_file import read_candidate
+
+    if arguments.keep_layers is not None:
+        return prune_target.fewer_layers(parent, arguments.keep_layers)
+    if arguments.architecture is not None:
+        candidate = read_candidate(arguments.architecture, sys.stdin)
+        if candidate.inference:
+            raise InputError(
+                f"--architecture {arguments.architecture} has a policy of inference; pruning "
+                "leaves sizes: give it without one"
+            )
+        return candidate.architecture
+    # A parent that transformers has a model for gets children that it has one for.
+    exportable = is_exportable(parent)
+
+    def allowed(sizes: Architecture) -> bool:
+        return not exportable or is_exportable(sizes)
+
+    if arguments.max_parameters is not None:
+        return prune_target.most_parameters(parent, arguments.max_parameters, allowed)
+    return prune_target.most_time_per_token(parent, arguments.max_time_per_token, allowed)
+
+
+def _note_export(target: Architecture) -> None:
+    from nasviz.model.export.choice import family_for
+
+    try:
+        family_for(target)
+    except InputError as error:
+        print(f"nasviz: note: the result can't be exported: {error}", file=sys.stderr)
+
+
+def pruned_json(study: Study, trial: Trial, parent: Architecture) -> dict[str, Any]:
+    """Return a complete pruned trial as the command line prints it: its keys are documented."""
+    from nasviz.cost.idle_layers import idle_layer_bytes
+    from nasviz.study.lineage_cost import lineage_cost
+
+    child = trial.candidate.architecture
+    cost: LineageCost = lineage_cost(study, trial.number)
+    said = {
+        **result_json(trial),
+        "lineage": None if trial.lineage is None else trial.lineage.to_json(),
+        "lineage_cost": cost.to_json(),
+    }
+    first = trial.result["pruned"]["layers"] == list(range(child.n_layers))
+    if first and list(trial.result["pruned"]["removed"]) == ["n_layers"]:
+        said["idle_layer_bytes"] = idle_layer_bytes(parent, child.n_layers)
+    return said
+
+
+def _as_text(said: dict[str, Any]) -> str:
+    from nasviz.cost.units import printed
+
+    pruned, cost = said["pruned"], said["lineage_cost"]
+    removed = ", ".join(
+        f"{name} {before:,} → {after:,}" for name, (before, after) in pruned["removed"].items()
+    )
+    lines = [
+        f"trial {said['trial']}: {said['bits_per_byte']:.4f} bits per byte of the test part",
+        f"  its parent {pruned['parent_bits_per_byte']:.4f}, before it was healed "
+        f"{pruned['unhealed_bits_per_byte']:.4f}",
+        f"  {removed or 'nothing was removed'}; layers kept: "
+        f"{', '.join(map(str, pruned['layers']))}",
+        f"  {said['parameters']:,} parameters; healed ({said['lineage']['heal']}) on "
+        f"{said['tokens']:,} tokens in {said['seconds']:.1f} s",
+    ]
+    own = printed(cost["own_flops"], "FLOP")
+    if cost["total_flops"] is None:
+        lines.append(f"  cost: {own} of its own; what its parent's training cost is not known")
+    else:
+        lines.append(
+            f"  cost: {own} of its own, {printed(cost['total_flops'], 'FLOP')} with its parent's "
+            f"training, {printed(cost['amortised_flops'], 'FLOP')} with its share of that among "
+            f"{cost['children']} {'child' if cost['children'] == 1 else 'children'}"
+        )
+    if "idle_layer_bytes" in said:
+        held = printed(said["idle_layer_bytes"], "B")
+        lines.append(
+            f"  a fixed exit of the parent after {len(pruned['layers'])} layers, with the logits "
+            f"of this model before it was healed, holds {held} more that it never uses"
+        )
+    return "\n".join(lines)

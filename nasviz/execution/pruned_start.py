@@ -1,0 +1,113 @@
+"""Where a pruned trial starts: its parent found, measured and cut, in the worker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nasviz.corpus.corpus import Corpus
+from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
+from nasviz.evaluation.importance.methods import prune_to
+from nasviz.evaluation.importance.texts import calibration_texts
+from nasviz.evaluation.scoring import score
+from nasviz.execution.parents import parent_folder
+from nasviz.model.checkpoint import save_checkpoint
+from nasviz.model.trained import load_trained
+from nasviz.space.architecture import Architecture
+from nasviz.space.importance import PRUNED
+from nasviz.space.kept import Kept
+from nasviz.study.study import Study
+from nasviz.study.trial import Trial
+from nasviz.training.healing import KEPT, Healing
+from nasviz.whole_file import whole_file
+
+# In the trial's folder until it is complete: the pruned model before it is healed.
+FOLDER = "pruned"
+FACTS = "facts.json"
+
+
+@dataclass(frozen=True)
+class PrunedStart:
+    """The text in the parent's tokens, the folders that healing reads, and what is stored.
+
+    `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
+    stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part, and the `seconds`
+    that measuring and cutting took.
+    """
+
+    tokenized: TokenizedCorpus
+    healing: Healing
+    facts: dict[str, Any]
+
+
+def prepare(
+    study: Study, trial: Trial, corpus: Corpus, directory: Path, test_bytes: int
+) -> PrunedStart:
+    """Return where `trial` starts; its parent is pruned now, unless it was before a pause.
+
+    `test_bytes` of the test part are scored. Raises `InputError` for a parent that isn't there, and
+    for a target that pruning can't reach.
+    """
+    lineage = trial.lineage
+    assert lineage is not None
+    target = trial.candidate.architecture
+    folder = directory / FOLDER
+    parent = parent_folder(study, lineage)
+    model, tokenizer = load_trained(parent)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenized = tokenize_by(corpus, tokenizer.cut(target.vocab_size))
+    healing = Healing(folder, parent)
+    if (folder / FACTS).is_file():  # written last
+        return PrunedStart(tokenized, healing, json.loads((folder / FACTS).read_text("utf-8")))
+    whole = tokenize_by(corpus, tokenizer)
+    texts = calibration_texts(
+        whole, model.architecture.context_length, lineage.pruning.calibration_tokens
+    )
+    began = time.perf_counter()
+    child, kept = prune_to(model, target, lineage.pruning, texts)
+    seconds = time.perf_counter() - began
+    facts = {
+        "parent": lineage.parent,
+        "parent_architecture": model.architecture.to_json(),
+        "removed": removed(model.architecture, target),
+        "layers": list(kept.layers),
+        "parent_bits_per_byte": score(model, whole, "test", max_bytes=test_bytes).bits_per_byte,
+        "unhealed_bits_per_byte": score(
+            child, tokenized, "test", max_bytes=test_bytes
+        ).bits_per_byte,
+        "seconds": seconds,
+    }
+    save_checkpoint(child, folder)
+    _write(folder / KEPT, kept.to_json())
+    _write(folder / FACTS, facts)
+    return PrunedStart(tokenized, healing, facts)
+
+
+def finish(directory: Path) -> None:
+    """Keep what was kept of the parent beside the trial's weights, and let the rest go."""
+    kept = directory / FOLDER / KEPT
+    if kept.is_file():
+        kept.replace(directory / KEPT)
+    shutil.rmtree(directory / FOLDER, ignore_errors=True)
+
+
+def kept_of(directory: Path) -> Kept:
+    """Return which parts of its parent a complete pruned trial in `directory` has."""
+    return Kept.from_json(json.loads((directory / KEPT).read_text("utf-8")))
+
+
+def removed(parent: Architecture, child: Architecture) -> dict[str, list[int]]:
+    """Return the sizes that became smaller, before and after."""
+    sizes = {name: [getattr(parent, name), getattr(child, name)] for name in PRUNED}
+    return {name: pair for name, pair in sizes.items() if pair[0] != pair[1]}
+
+
+def _write(path: Path, data: object) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(data), encoding="utf-8")

@@ -1,0 +1,60 @@
+"""`Lineage`: which model a trial was made from, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from nasviz.errors import InputError, unknown_name
+from nasviz.space.pruning import Pruning
+
+Heal = Literal["distill", "finetune", "lora", "none"]
+HEALS: tuple[Heal, ...] = get_args(Heal)
+
+_NAMES = ("parent_trial", "parent_folder", "pruning", "heal")
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A pruned trial's parent, how its parts were chosen and how it is healed.
+
+    The parent is a trial of the same study, or a checkpoint in a folder: exactly one is named.
+    Raises `InputError` otherwise.
+    """
+
+    parent_trial: int | None = None
+    parent_folder: str | None = None
+    pruning: Pruning = field(default_factory=Pruning)
+    heal: Heal = "distill"
+
+    def __post_init__(self) -> None:
+        if (self.parent_trial is None) == (self.parent_folder is None):
+            raise InputError("a pruned trial has one parent: a trial's number, or a folder")
+        if self.heal not in HEALS:
+            raise unknown_name("way of healing", self.heal, HEALS)
+
+    @property
+    def parent(self) -> str:
+        """The parent in words: `trial 3`, or its folder."""
+        if self.parent_trial is not None:
+            return f"trial {self.parent_trial}"
+        return str(self.parent_folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is said, by name."""
+        parent: dict[str, Any] = {"parent_folder": self.parent_folder}
+        if self.parent_trial is not None:
+            parent = {"parent_trial": self.parent_trial}
+        return {**parent, "pruning": self.pruning.to_json(), "heal": self.heal}
+
+    @classmethod
+    def from_json(cls, data: object) -> Lineage:
+        """Return the lineage that `data`, a mapping, says; raises `InputError`."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"a lineage is an object, not {data!r}")
+        for name in data:
+            if name not in _NAMES:
+                raise unknown_name("part of a lineage", name, _NAMES)
+        pruning = Pruning.from_json(data.get("pruning", {}))
+        return cls(**{**data, "pruning": pruning})

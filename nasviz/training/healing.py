@@ -1,0 +1,58 @@
+"""How a pruned model is healed: by which plan, from which weights. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from nasviz.space.field import Value
+from nasviz.space.lineage import Heal
+from nasviz.training.plan import TrainingPlan
+
+# Beside the weights of a pruned model: which parts of its parent it has.
+KEPT = "kept.json"
+
+LORA_RANK = 8
+
+# What a way of healing changes of a plan, unless the plan says it already.
+_WAYS: Mapping[Heal, Mapping[str, Value]] = MappingProxyType(
+    {
+        "distill": {"distillation": 1.0},
+        "finetune": {},
+        "lora": {"lora_rank": LORA_RANK},
+        "none": {},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Healing:
+    """The folder of a pruned model's weights with its `kept.json`, and that of its parent."""
+
+    start: Path
+    parent: Path
+
+    def to_json(self) -> dict[str, str]:
+        """Return the folders as text."""
+        return {"start": str(self.start.resolve()), "parent": str(self.parent.resolve())}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> Healing:
+        """Return what `to_json` wrote."""
+        return cls(Path(data["start"]), Path(data["parent"]))
+
+
+def healing_plan(plan: TrainingPlan, heal: Heal) -> TrainingPlan:
+    """Return `plan` as the plan of a way of healing; what it says itself of healing stays.
+
+    >>> healing_plan(TrainingPlan(steps=5), "distill").distillation
+    1.0
+    """
+    changes = {
+        name: value
+        for name, value in _WAYS[heal].items()
+        if not (getattr(plan, name) or (name == "distillation" and plan.hidden_distillation))
+    }
+    return plan.with_(**changes)

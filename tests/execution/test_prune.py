@@ -1,0 +1,239 @@
+"""Pruned trials: made of a parent by the worker's code, healed, scored and accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nasviz import Architecture, Candidate, Study, TrainingPlan
+from nasviz.cli import main
+from nasviz.corpus.tokenizer import Tokenizer
+from nasviz.cost.estimate import estimate
+from nasviz.errors import InputError
+from nasviz.execution import pruned_start
+from nasviz.execution.prune import add_pruned
+from nasviz.execution.results import KEYS
+from nasviz.execution.runner import run_trial
+from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
+from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.model.export import export_checkpoint
+from nasviz.model.initialise import initialise
+from nasviz.model.pruned import pruned
+from nasviz.model.transformer import Transformer
+from nasviz.space.lineage import Lineage
+from nasviz.space.pruning import Pruning
+from nasviz.study import queue
+from nasviz.study.lineage_cost import lineage_cost
+from nasviz.study.trial import Trial
+from nasviz.training.engine import leave_processes
+
+pytestmark = pytest.mark.slow
+
+PARENT = Architecture(3, 20, 5, 270, 13, d_ff=28)
+TARGET = Architecture.from_json(
+    {**PARENT.to_json(), "n_layers": 2, "d_ff": 20, "n_heads": 3, "n_kv_heads": 3, "d_model": 16,
+     "vocab_size": 262, "context_length": 11}
+)  # fmt: skip
+PLAN = TrainingPlan(steps=40, batch_size=6, threads=1)
+
+
+def go() -> bool:
+    return False
+
+
+def worked(study: Study) -> Trial:
+    """Return the next waiting trial after it was run here, as a worker runs it."""
+    trial = queue.claim(study, worker=1)
+    assert trial is not None
+    run_trial(study, trial, go)
+    return study.trial(trial.number)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, corpus: str) -> Iterator[Study]:
+    """A study with one trained trial, number 0."""
+    torch.set_num_threads(1)
+    study = Study.open(tmp_path_factory.mktemp("study") / "study.db")
+    study.add(Candidate(PARENT), TrainingPlan(steps=150, batch_size=8, threads=1), corpus)
+    assert worked(study).state == "complete"
+    yield study
+    study.close()
+    leave_processes()
+
+
+def test_a_pruned_trial_is_the_parents_parts_as_an_ordinary_model(trained: Study) -> None:
+    asked = add_pruned(trained, 0, TARGET, PLAN, heal="none")
+    assert asked.origin == "prune"
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    assert trial.candidate.architecture == TARGET
+    assert trial.lineage == Lineage(parent_trial=0, heal="none")
+    folder = trained.directory(trial.number)
+    model = load_checkpoint(folder)
+    by_hand = pruned(load_checkpoint(trained.directory(0)), pruned_start.kept_of(folder))
+    tokens = torch.randint(262, (2, 11))
+    assert torch.equal(model(tokens), by_hand(tokens))
+    assert Tokenizer.load(folder) == Tokenizer.load(trained.directory(0)).cut(262)
+    facts = trial.result["pruned"]
+    assert facts["removed"] == {
+        "n_layers": [3, 2], "d_model": [20, 16], "n_heads": [5, 3], "n_kv_heads": [5, 3],
+        "d_ff": [28, 20], "vocab_size": [270, 262], "context_length": [13, 11],
+    }  # fmt: skip
+    assert trial.result["bits_per_byte"] == pytest.approx(facts["unhealed_bits_per_byte"])
+    parent = trained.trial(0)
+    assert parent.result["bits_per_byte"] == pytest.approx(facts["parent_bits_per_byte"], abs=1e-4)
+    assert (trial.result["tokens"], trial.result["training_flops"]) == (0, 0)
+    assert trial.result["loss"] is None
+    assert not (folder / "pruned").exists()
+    json.dumps(dict(trial.result), allow_nan=False)
+
+
+@pytest.mark.parametrize("way", ["distill", "finetune", "lora"])
+def test_a_healed_trial_is_better_than_it_was_when_it_was_cut(trained: Study, way: Any) -> None:
+    add_pruned(trained, 0, TARGET, PLAN, heal=way, pruning=Pruning("taylor", "greedy", 2))
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    facts = trial.result["pruned"]
+    assert trial.result["bits_per_byte"] < facts["unhealed_bits_per_byte"]
+    assert trial.result["tokens"] == 40 * 6 * 11
+    own = float(estimate(TARGET).flops.training_per_token) * trial.result["tokens"]
+    teacher = float(estimate(PARENT).flops.training_per_token) / 3 * trial.result["tokens"]
+    expected = own + teacher if way == "distill" else own
+    assert trial.result["training_flops"] == pytest.approx(expected)
+    stored = load_checkpoint(trained.directory(trial.number))
+    assert stored.architecture == TARGET
+
+
+def test_what_a_pruned_trial_cost_has_its_parent_in_it_whole_or_shared(trained: Study) -> None:
+    first = add_pruned(trained, 0, TARGET, PLAN, heal="finetune").number
+    worked(trained)
+    second = add_pruned(trained, first, TARGET.with_(n_layers=1), PLAN, heal="finetune").number
+    worked(trained)
+    parent = lineage_cost(trained, 0)
+    assert (parent.parent_flops, parent.children) == (0, 1)
+    assert parent.total_flops == trained.trial(0).result["training_flops"]
+    child = lineage_cost(trained, first)
+    children = [each for each in trained.trials(["complete"])
+                if each.lineage is not None and each.lineage.parent_trial == 0]  # fmt: skip
+    assert child.children == len(children)
+    assert child.total_flops == child.own_flops + parent.own_flops
+    assert child.amortised_flops == child.own_flops + parent.own_flops / len(children)
+    assert child.own_seconds > trained.trial(first).result["seconds"], "cutting took time too"
+    grandchild = lineage_cost(trained, second)
+    assert grandchild.total_flops == grandchild.own_flops + child.total_flops
+    assert grandchild.amortised_flops == grandchild.total_flops, "an only child"
+
+
+def test_a_pruned_trial_that_was_paused_goes_on_without_pruning_again(trained: Study) -> None:
+    number = add_pruned(trained, 0, TARGET, PLAN.with_(steps=60)).number
+    trial = queue.claim(trained, worker=1)
+    assert trial is not None
+    asked = iter([False] * 3)
+    run_trial(trained, trial, lambda: next(asked, True))
+    assert trained.trial(number).state == "waiting"
+    facts = trained.directory(number) / "pruned" / "facts.json"
+    marked = {**json.loads(facts.read_text()), "seconds": 123.0}
+    facts.write_text(json.dumps(marked))
+    again = worked(trained)
+    assert again.state == "complete", again.reason
+    assert again.result["pruned"]["seconds"] == 123.0
+
+
+def test_a_checkpoint_of_transformers_is_a_parent_too(
+    trained: Study, corpus: str, tmp_path: Path
+) -> None:
+    model, tokenizer = Transformer(PARENT).eval(), Tokenizer.load(trained.directory(0))
+    initialise(model, 3)
+    folder = export_checkpoint(model, tokenizer, tmp_path / "theirs")
+    number = add_pruned(trained, folder, TARGET, PLAN, corpus=corpus, heal="distill").number
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    assert trial.lineage is not None
+    assert trial.lineage.parent_folder == str(folder.resolve())
+    cost = lineage_cost(trained, number)
+    assert (cost.parent_flops, cost.total_flops, cost.amortised_flops) == (None, None, None)
+
+
+def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(
+    trained: Study, corpus: str, tmp_path: Path
+) -> None:
+    n_trials = len(trained)
+    with pytest.raises(InputError, match="no such trial"):
+        add_pruned(trained, 99, TARGET)
+    with pytest.raises(InputError, match="there is no folder"):
+        add_pruned(trained, tmp_path / "absent", TARGET)
+    with pytest.raises(InputError, match=r"neither architecture\.json nor a config\.json"):
+        add_pruned(trained, tmp_path, TARGET)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    with pytest.raises(InputError, match="model_type='t5' is another family"):
+        add_pruned(trained, tmp_path, TARGET)
+    with pytest.raises(InputError, match="n_layers=4 can't be reached"):
+        add_pruned(trained, 0, PARENT.with_(n_layers=4))
+    with pytest.raises(InputError, match="unknown way of healing 'distil'; did you mean 'distill'"):
+        add_pruned(trained, 0, TARGET, heal="distil")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no such file"):
+        add_pruned(trained, 0, TARGET, corpus="./absent.txt")
+    assert len(trained) == n_trials
+    waiting = trained.add(Candidate(PARENT), PLAN, corpus).number
+    with pytest.raises(
+        InputError, match=f"trial {waiting} is waiting: its model isn't trained yet"
+    ):
+        add_pruned(trained, waiting, TARGET)
+    claimed = queue.claim(trained, worker=1)
+    assert claimed is not None
+    with pytest.raises(InputError, match="is running: its model isn't trained yet"):
+        add_pruned(trained, waiting, TARGET)
+    queue.fail(trained, waiting, "not a number: it diverged")
+    with pytest.raises(InputError, match=r"is failed \(not a number: it diverged\): there is no"):
+        add_pruned(trained, waiting, TARGET)
+
+
+def test_a_parent_that_went_away_meanwhile_is_the_trials_failure(
+    trained: Study, tmp_path: Path, corpus: str
+) -> None:
+    save_checkpoint(Transformer(PARENT), tmp_path / "parent")
+    Tokenizer.load(trained.directory(0)).save(tmp_path / "parent")
+    add_pruned(trained, tmp_path / "parent", TARGET, PLAN, corpus=corpus)
+    weights = tmp_path / "parent" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    trial = worked(trained)
+    assert trial.state == "failed"
+    assert "is broken" in trial.reason
+
+
+@pytest.fixture
+def worker(trained: Study, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker may come for the study, and leaves with the test."""
+    monkeypatch.setenv(IDLE_VARIABLE, "60")
+    yield
+    if living_worker(trained) is not None:
+        stop_worker(trained)
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_command_prints_json_lines_and_last_the_result(
+    trained: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prune", "0", "--keep-layers", "2", "--importance", "last", "--study", trained.url]
+    assert main([*words, "--heal", "finetune", "--steps", "10", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["event"] for line in lines[:-1]} == {"progress"}
+    last = lines[-1]
+    assert set(KEYS) <= set(last)
+    assert last["lineage"]["parent_trial"] == 0
+    assert last["pruned"]["removed"] == {"n_layers": [3, 2]}
+    assert last["lineage_cost"] == lineage_cost(trained, last["trial"]).to_json()
+    assert last["candidate"]["architecture"] == PARENT.with_(n_layers=2).to_json()
+    layer = load_checkpoint(trained.directory(0)).blocks[2]
+    held = 4 * sum(each.numel() for each in layer.parameters())
+    assert last["idle_layer_bytes"] == held
+    assert main([*words, "--heal", "none"]) == 0
+    said = capsys.readouterr().out
+    assert "n_layers 3 → 2; layers kept: 0, 1" in said
+    assert "with its parent's training" in said
+    assert "a fixed exit of the parent after 2 layers" in said
