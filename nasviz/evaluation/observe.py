@@ -9,6 +9,7 @@ from nasviz.evaluation.policy_score import PolicyScore
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 
@@ -56,8 +57,8 @@ def _answered_share(candidate: Candidate, dynamic: PolicyScore) -> float | None:
 
 def _routed_share(candidate: Candidate, dynamic: PolicyScore, n_layers: int) -> float | None:
     """Return which share of the tokens a routed layer computed, the mean over routed layers."""
-    option = candidate.inference.get(MixtureOfDepths)
-    routed = len(option.routed(n_layers)) if option is not None else 0
+    options = candidate.inference.get(MixtureOfDepths), candidate.inference.get(LayerSkip)
+    routed = sum(len(each.routed(n_layers)) for each in options if each is not None)
     if not routed:
         return None
     share = (dynamic.average_layers - (n_layers - routed)) / routed

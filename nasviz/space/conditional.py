@@ -52,7 +52,19 @@ def option_rules(space: SearchSpace) -> list[Constraint]:
                 names = (kind.NAME, other)
                 said = f"{kind.NAME} can't be combined with {other}: {reason}"
                 rules.append(Constraint(said, names, _not_both))
+        rules += _of_settings(space, kind)
     return rules
+
+
+def _of_settings(space: SearchSpace, kind: type[Option]) -> Iterator[Constraint]:
+    """Yield the rules of what an option can't be combined with under some of its settings."""
+    for each in kind.CONFLICTS_WHERE:
+        setting = f"{kind.NAME}.{each.setting}"
+        for other, reason in each.others.items():
+            if other in space.given:
+                said = f"{setting}={each.value} can't be combined with {other}: {reason}"
+                holds = partial(_not_both_where, kind.NAME, setting, each.value, other)
+                yield Constraint(said, (kind.NAME, setting, other), holds)
 
 
 def canonical(space: SearchSpace, points: Points) -> Points:
@@ -133,6 +145,13 @@ def _as_left(
             on = columns[kind.NAME].astype(bool)
             size = np.where(on, change.part(size, *settings), size)
     return size
+
+
+def _not_both_where(
+    switch: str, setting: str, value: str, other: str, **columns: NDArray[Any]
+) -> NDArray[np.bool_]:
+    on = columns[switch].astype(bool) & (columns[setting] == value)
+    return np.asarray(~(on & columns[other].astype(bool)))
 
 
 def _not_both(**columns: NDArray[Any]) -> NDArray[np.bool_]:

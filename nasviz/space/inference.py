@@ -38,7 +38,7 @@ class InferencePolicy:
         for each in self.options:
             if names.count(each.NAME) > 1:
                 raise InputError(f"the policy has {each.NAME} twice; leave one")
-            for other, reason in each.CONFLICTS.items():
+            for other, reason in each.conflicts().items():
                 if other in names:
                     raise InputError(f"{each.NAME} can't be combined with {other}: {reason}")
         ordered = sorted(self.options, key=lambda each: OPTIONS.index(type(each)))

@@ -20,14 +20,13 @@ from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.dynamic_width import DynamicWidth
 from nasviz.space.options.early_exit import EarlyExit
-from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.training.balance_loss import balance_loss
 from nasviz.training.distillation import Teacher
 from nasviz.training.exit_loss import exit_loss
 from nasviz.training.nested_width import sandwich
 from nasviz.training.plan import TrainingPlan
-from nasviz.training.router_loss import chosen_states, predicted_logits
+from nasviz.training.router_loss import predicted_logits, routing_option, taught_states
 
 # The residual stream after so many layers, (B, T, M).
 States = Mapping[int, Tensor]
@@ -79,13 +78,13 @@ def _losses_of_policy(
     wanted = {layer for each in options for layer in _layers_of(each, model)}
     if teacher is not None:
         wanted |= set(teacher.layers)
-    routing = policy.get(MixtureOfDepths)
+    routing = routing_option(model, policy)
     if routing is None:
         states, last = _states(model, tokens, wanted)
         logits = model.head(last)
         total = own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
     else:  # no option that it goes together with looks at states on the way
-        states, (last, learned) = {}, chosen_states(model, routing, model.embed(tokens))
+        states, (last, learned) = {}, taught_states(model, routing, model.embed(tokens))
         logits = model.head(last)
         own = cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
         total = own + learned
@@ -102,9 +101,9 @@ def _losses_of_policy(
 def held_out_logits(model: Transformer, tokens: Tensor, policy: InferencePolicy) -> Tensor:
     """Return the logits (B, T, V) that are scored on held-out text while the model is trained.
 
-    Those of all layers, or, where tokens are routed, of those that the causal predictors choose.
+    Those of all layers, or, where tokens are routed, of those that the causal routers choose.
     """
-    routing = policy.get(MixtureOfDepths)
+    routing = routing_option(model, policy)
     if routing is not None:
         return predicted_logits(model, routing, tokens)
     logits: Tensor = model.head(model.run_layers(model.embed(tokens)))

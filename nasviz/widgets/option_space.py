@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 from nasviz.errors import InputError
 from nasviz.space.dimensions import Choice, Dimension, Real
 from nasviz.space.field import Field, Value
+from nasviz.space.fields import FIELDS
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS, setting_fields
 from nasviz.space.search_space import SearchSpace
@@ -87,7 +88,11 @@ def with_range(space: SearchSpace, field: Field, kept: Sequence[Any]) -> SearchS
     values = list(dict.fromkeys(kept))
     if len(values) == 1:
         default = values[0] == field.default
-        return _without(space, field.name) if default else space.fixed(field.name, values[0])
+        one = _without(space, field.name) if default else space.fixed(field.name, values[0])
+        kind = option_of(field.name)
+        if kind is not None and mode_of(one, kind) == "on":
+            _check_conflicts(one, kind)
+        return one
     if field.name in space.names:
         return space
     return space.with_dimension(whole_dimension(field))
@@ -185,9 +190,19 @@ def _without(space: SearchSpace, *names: str) -> SearchSpace:
 
 def _check_conflicts(space: SearchSpace, kind: type[Option]) -> None:
     for other in OPTIONS:
-        reason = kind.CONFLICTS.get(other.NAME) or other.CONFLICTS.get(kind.NAME)
+        reason = _conflicts(space, kind).get(other.NAME) or _conflicts(space, other).get(kind.NAME)
         if reason and mode_of(space, other) == "on":
             raise InputError(
                 f"{kind.LABEL} can't be combined with {other.LABEL.lower()}: {reason}; set one of "
                 "them to off or both"
             )
+
+
+def _conflicts(space: SearchSpace, kind: type[Option]) -> dict[str, str]:
+    """Return what an option can't be combined with where its settings stand in the space."""
+    found = dict(kind.CONFLICTS)
+    for each in kind.CONFLICTS_WHERE:
+        name = f"{kind.NAME}.{each.setting}"
+        if space.base.get(name, FIELDS[name].default) == each.value and name not in space.names:
+            found.update(each.others)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
@@ -34,7 +36,6 @@ from nasviz.space.options.registry import OPTIONS
 from nasviz.space.options.self_speculation import SelfSpeculation
 
 TOKENS = 12
-EVERY = pytest.mark.parametrize("kind", OPTIONS, ids=lambda each: each.NAME)
 SEEDS = pytest.mark.parametrize("seed", range(3))
 
 # Settings under which an option really does something to texts of a dozen tokens, where its
@@ -70,6 +71,17 @@ def busy(kind: type[Option]) -> Option:
     return kind(**settings)
 
 
+# Every option, and settings under which one of them is another way of running.
+CASES = [*(busy(kind) for kind in OPTIONS), LayerSkip(keep=0.6, choose="router")]
+
+
+def case_id(option: Option) -> str:
+    return f"{option.NAME}-router" if getattr(option, "choose", "") == "router" else option.NAME
+
+
+EVERY = pytest.mark.parametrize("option", CASES, ids=case_id)
+
+
 def sizes_for(*kinds: type[Option]) -> dict[str, int]:
     """The sizes that stay fixed where models are drawn for options."""
     sizes = {"n_layers": 4, "context_length": 24, "experts": 1}
@@ -78,12 +90,12 @@ def sizes_for(*kinds: type[Option]) -> dict[str, int]:
     return sizes
 
 
-def fitting(kind: type[Option], seed: int) -> tuple[Transformer, InferencePolicy]:
-    """A random model that `busy(kind)` fits, with what the option learns, every weight random."""
+def fitting(option: Option, seed: int) -> tuple[Transformer, InferencePolicy]:
+    """A random model that `option` fits, with what it learns, every weight random."""
     rng = random.Random(seed)
-    policy = InferencePolicy((busy(kind),))
+    policy = InferencePolicy((option,))
     for _ in range(200):
-        architecture = random_architecture(rng, **sizes_for(kind))
+        architecture = random_architecture(rng, **sizes_for(type(option)))
         try:
             model = build_model(architecture, policy)
             Runner(model, policy)
@@ -94,7 +106,11 @@ def fitting(kind: type[Option], seed: int) -> tuple[Transformer, InferencePolicy
             for parameter in model.parameters():
                 parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
         return model.eval(), policy
-    raise AssertionError(f"no random architecture fits {kind.NAME}")
+    raise AssertionError(f"no random architecture fits {option.NAME}")
+
+
+def as_neutral(option: Option) -> Option:
+    return replace(option, **option.NEUTRAL)
 
 
 def texts(model: Transformer, batch: int) -> torch.Tensor:
@@ -105,9 +121,9 @@ def texts(model: Transformer, batch: int) -> torch.Tensor:
 @EVERY
 @SEEDS
 @torch.inference_mode()
-def test_neutral_settings_are_the_static_model_bit_for_bit(kind: type[Option], seed: int) -> None:
-    model, _ = fitting(kind, seed)
-    neutral = InferencePolicy((kind.neutral(),))
+def test_neutral_settings_are_the_static_model_bit_for_bit(option: Option, seed: int) -> None:
+    model, _ = fitting(option, seed)
+    neutral = InferencePolicy((as_neutral(option),))
     tokens = texts(model, 2)
     logits, depths = Runner(model, neutral).logits(tokens)
     assert torch.equal(logits, model(tokens))
@@ -120,8 +136,8 @@ def test_neutral_settings_are_the_static_model_bit_for_bit(kind: type[Option], s
 @EVERY
 @SEEDS
 @torch.inference_mode()
-def test_steps_say_what_one_pass_over_the_text_says(kind: type[Option], seed: int) -> None:
-    model, policy = fitting(kind, seed)
+def test_steps_say_what_one_pass_over_the_text_says(option: Option, seed: int) -> None:
+    model, policy = fitting(option, seed)
     runner = Runner(model, policy)
     tokens = texts(model, 2)
     stepped, depths = runner.stepped(tokens)
@@ -137,8 +153,8 @@ def test_steps_say_what_one_pass_over_the_text_says(kind: type[Option], seed: in
 @EVERY
 @SEEDS
 @torch.inference_mode()
-def test_a_batch_is_its_sequences_one_by_one(kind: type[Option], seed: int) -> None:
-    model, policy = fitting(kind, seed)
+def test_a_batch_is_its_sequences_one_by_one(option: Option, seed: int) -> None:
+    model, policy = fitting(option, seed)
     runner = Runner(model, policy)
     tokens = texts(model, 3)
     together, depths = runner.stepped(tokens)
@@ -188,20 +204,25 @@ def steps(
         yield prompt, depth, counter.get_total_flops(), kept, visits
 
 
-# Rounds of guesses are the generation's own steps: see test_self_speculation. What one step of a
-# mixture of depths finds in each layer is no mean share: see test_mixture_of_depths_costs.
+# Rounds of guesses are the generation's own steps: see test_self_speculation. What one step finds
+# in each routed layer is no mean share: see test_mixture_of_depths_costs and test_layer_router.
 STEPPED = pytest.mark.parametrize(
-    "kind",
-    [each for each in OPTIONS if each not in (SelfSpeculation, MixtureOfDepths)],
-    ids=lambda each: each.NAME,
+    "option",
+    [
+        each
+        for each in CASES
+        if not isinstance(each, SelfSpeculation | MixtureOfDepths)
+        and case_id(each) != "layer_skip-router"
+    ],
+    ids=case_id,
 )
 
 
 @STEPPED
 @SEEDS
 @torch.inference_mode()
-def test_a_step_s_flops_and_bytes_are_those_of_the_formulas(kind: type[Option], seed: int) -> None:
-    model, policy = fitting(kind, seed)
+def test_a_step_s_flops_and_bytes_are_those_of_the_formulas(option: Option, seed: int) -> None:
+    model, policy = fitting(option, seed)
     candidate = Candidate(model.architecture, policy)
     for prompt, depth, flops, kept, experts in steps(model, policy):
         workload = Workload(prompt_tokens=prompt, generated_tokens=1)
@@ -212,8 +233,8 @@ def test_a_step_s_flops_and_bytes_are_those_of_the_formulas(kind: type[Option], 
 
 @EVERY
 @torch.inference_mode()
-def test_saved_and_loaded_it_runs_the_same(kind: type[Option], tmp_path: Path) -> None:
-    model, policy = fitting(kind, 1)
+def test_saved_and_loaded_it_runs_the_same(option: Option, tmp_path: Path) -> None:
+    model, policy = fitting(option, 1)
     save_checkpoint(model, tmp_path)
     loaded = load_checkpoint(tmp_path)
     assert loaded.built_for == policy
@@ -223,18 +244,18 @@ def test_saved_and_loaded_it_runs_the_same(kind: type[Option], tmp_path: Path) -
 
 
 @EVERY
-def test_the_cost_of_parameters_is_what_is_built(kind: type[Option]) -> None:
-    model, policy = fitting(kind, 2)
+def test_the_cost_of_parameters_is_what_is_built(option: Option) -> None:
+    model, policy = fitting(option, 2)
     cost = estimate(Candidate(model.architecture, policy))
     assert cost.parameters.total == sum(each.numel() for each in model.parameters())
-    neutral = Candidate(model.architecture, InferencePolicy((kind.neutral(),)))
+    neutral = Candidate(model.architecture, InferencePolicy((as_neutral(option),)))
     static = estimate(model.architecture)
     assert estimate(neutral).flops.decode_per_token == static.flops.decode_per_token
     assert estimate(neutral).memory.kv_cache_bytes == static.memory.kv_cache_bytes
 
 
 def test_without_options_nothing_stands_between_the_model_and_its_text() -> None:
-    model, _ = fitting(EarlyExit, 0)
+    model, _ = fitting(EarlyExit(), 0)
     runner = Runner(model, InferencePolicy())
     assert runner.model is model
     assert isinstance(runner.walk, PlainWalk)
@@ -246,13 +267,15 @@ def test_options_combine(seed: int) -> None:
     """Any two that don't exclude each other run together, and a batch is still its sequences."""
     rng = random.Random(seed)
     combined = 0
-    for one in OPTIONS:
-        for other in OPTIONS[OPTIONS.index(one) + 1 :]:
-            if other.NAME in one.CONFLICTS or one.NAME in other.CONFLICTS:
+    for place, one in enumerate(CASES):
+        for other in CASES[place + 1 :]:
+            exclude = other.NAME in one.conflicts() or one.NAME in other.conflicts()
+            if exclude or one.NAME == other.NAME:
                 continue
-            policy = InferencePolicy((busy(one), busy(other)))
+            policy = InferencePolicy((one, other))
             for _ in range(50):
-                sizes = sizes_for(*(each for each in (one, other) if each is MixtureOfExperts))
+                routed = [each for each in (type(one), type(other)) if each is MixtureOfExperts]
+                sizes = sizes_for(*routed)
                 architecture = random_architecture(rng, **sizes)
                 try:
                     model = build_model(architecture, policy).eval()

@@ -1,4 +1,4 @@
-"""Training for mixture of depths: what is minimised, who gets its gradient, and that it learns."""
+"""Training of routed layers: what is minimised, who gets its gradient, and that it learns."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from nasviz.corpus.standard_library import read_standard_library
 from nasviz.model.checkpoint import load_checkpoint
 from nasviz.model.dynamic.additions import build_model
 from nasviz.model.dynamic.mixture_of_depths import expert_choice
+from nasviz.model.dynamic.routed import routed_states
+from nasviz.model.dynamic.routers import SkipGates
 from nasviz.model.dynamic.runner import Runner
 from nasviz.model.parameters import parameter_kinds
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.training.job import Job
 from nasviz.training.loop import first_model, run
 from nasviz.training.objective import batch_losses, held_out_logits
 from nasviz.training.plan import TrainingPlan
+from nasviz.training.router_loss import CAPACITY_WEIGHT
 
 SIZES = Architecture(4, 48, 4, 97, 23)
 PLAN = TrainingPlan(steps=60, batch_size=8, threads=1)
@@ -111,3 +117,87 @@ def test_a_trained_model_runs_by_predictors_that_learned_its_routers(tmp_path: P
     assert 0.1 < share < 0.6
     curve = [each.bits_per_byte for each in said if each.bits_per_byte is not None]
     assert curve[-1] < 8
+
+
+SKIPPING = LayerSkip(keep=0.5, choose="router")
+SKIP_POLICY = InferencePolicy((SKIPPING,))
+
+
+def test_gates_are_pulled_to_the_capacity_by_the_share_that_goes_through() -> None:
+    model, tokens, targets = model_and_batch(SKIP_POLICY)
+    gates = model.additions["layer_skip"].gates
+    for bias, gap in ((-5.0, 0 - 1 / 3), (5.0, 1 - 1 / 3)):
+        with torch.no_grad():
+            for gate in gates:
+                gate.weight.zero_()
+                gate.bias.fill_(bias)
+        model.zero_grad()
+        total, own = batch_losses(model, tokens, targets, SKIP_POLICY, PLAN)
+        assert (total - own).item() == pytest.approx(CAPACITY_WEIGHT * 3 * gap**2, rel=1e-5)
+        (total - own).backward()
+        assert all(float(gate.bias.grad) * gap > 0 for gate in gates)
+
+
+def test_a_layer_that_no_token_goes_through_has_gradients_of_zero() -> None:
+    model, tokens, targets = model_and_batch(SKIP_POLICY)
+    model.train()
+    with torch.no_grad():
+        for gate in model.additions["layer_skip"].gates:
+            gate.weight.zero_()
+            gate.bias.fill_(-5.0)
+    batch_losses(model, tokens, targets, SKIP_POLICY, PLAN)[0].backward()
+    skipped = list(model.blocks[2].parameters())
+    assert all(each.grad is not None and not each.grad.any() for each in skipped)
+
+
+def test_a_neutral_router_trains_the_static_model_bit_for_bit() -> None:
+    neutral = InferencePolicy((LayerSkip(keep=1.0, choose="router"),))
+    model, tokens, targets = model_and_batch(neutral)
+    total, own = batch_losses(model, tokens, targets, neutral, PLAN)
+    static, _ = batch_losses(model, tokens, targets, InferencePolicy(), PLAN)
+    assert torch.equal(total, static)
+    assert torch.equal(own, static)
+    assert not model.additions
+
+
+class RandomGates:
+    """Gates that open by chance, each as often as the learned one, and weigh as that does."""
+
+    def __init__(self, learned: SkipGates, shares: torch.Tensor) -> None:
+        self.learned, self.layers, self.shares = learned, learned.layers, shares
+
+    def predict(self, layer: int, hidden: torch.Tensor) -> torch.Tensor:
+        opens = torch.rand(hidden.shape[:2]) < self.shares[self.layers.index(layer)]
+        return torch.where(opens, 1.0, -1.0)
+
+    def score(self, layer: int, hidden: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+        return self.learned.predict(layer, hidden).abs()
+
+
+@pytest.mark.slow
+def test_a_trained_router_uses_its_capacity_and_is_better_than_chance(tmp_path: Path) -> None:
+    text = np.frombuffer(read_standard_library()[:200_000], np.uint8)
+    sizes = Architecture(6, 32, 4, 256, 32)
+    job = Job(
+        candidate=Candidate(sizes, SKIP_POLICY), plan=PLAN.with_(steps=150, batch_size=24),
+        train=text[:190_000], held_out=text[190_000:192_000],
+        token_bytes=np.ones(256, dtype=np.int64), directory=tmp_path,
+    )  # fmt: skip
+    assert run(job, first_model(job), lambda said: None, lambda: "go").state == "complete"
+    model = load_checkpoint(tmp_path)
+    windows = torch.tensor(text[192_000 : 192_000 + 100 * 33].astype(np.int64)).view(100, 33)
+    inputs, targets = windows[:, :-1], windows[:, 1:].flatten()
+    with torch.inference_mode():
+        logits, depths = Runner(model, SKIP_POLICY).logits(inputs)
+        nats = cross_entropy(logits.flatten(0, 1), targets).item()
+        gates = model.additions["layer_skip"]
+        said = torch.stack(routed_states(model, gates, model.embed(inputs))[1])
+        by_chance = RandomGates(gates, (said > 0).float().mean(dim=(1, 2)))
+        torch.manual_seed(0)
+        hidden, drawn = routed_states(model, by_chance, model.embed(inputs))
+        worse = cross_entropy(model.head(hidden).flatten(0, 1), targets).item()
+    use = (depths.float().mean().item() - 1) / 5
+    assert use == pytest.approx(SKIPPING.capacity(6), abs=0.1)
+    assert (torch.stack(drawn) > 0).float().mean().item() == pytest.approx(use, abs=0.02)
+    assert nats < worse - 0.05
+    assert depths.float().std() > 0.2  # not one depth for all

@@ -8,6 +8,8 @@ import pytest
 from nasviz.errors import InputError
 from nasviz.space.dimensions import Choice
 from nasviz.space.field import choice, integer, real, switch
+from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
@@ -106,6 +108,24 @@ def test_options_that_cannot_be_combined_are_refused_with_the_reason() -> None:
         with pytest.raises(InputError, match="can't be combined"):
             with_mode(space, kind, "on")
         assert mode_of(with_mode(space, kind, "both"), kind) == "both"
+
+
+def test_a_setting_that_excludes_an_option_is_refused_while_that_is_on() -> None:
+    space = with_mode(with_mode(LAPTOP, LayerSkip, "on"), EarlyExit, "on")
+    choose = next(each for each in searched_settings(LayerSkip) if each.name.endswith("choose"))
+    assert with_range(space, choose, ["first"]).base[choose.name] == "first"
+    with pytest.raises(InputError, match="Layer skipping can't be combined with early exit"):
+        with_range(space, choose, ["router"])
+    routed = with_range(with_mode(LAPTOP, LayerSkip, "on"), choose, ["router"])
+    with pytest.raises(InputError, match="can't be combined with layer skipping"):
+        with_mode(routed, EarlyExit, "on")
+    both = narrowed(with_mode(routed, EarlyExit, "both"))
+    assert not any(each.inference.get(EarlyExit) for each in both.sample(50))
+    # Where the choice is searched too, exits go with the fixed ones.
+    either = with_range(space, choose, ["uniform", "router"])
+    assert {each.inference.get(LayerSkip).choose for each in either.sample(200)} == {
+        "uniform", "influence", "first", "last"
+    }  # fmt: skip
 
 
 def test_all_options_at_once_are_searched_with_and_without_each_other() -> None:

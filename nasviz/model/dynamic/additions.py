@@ -12,18 +12,24 @@ from torch import nn
 from nasviz.errors import InputError
 from nasviz.model.dynamic.cascade import small_model
 from nasviz.model.dynamic.exits import Exits
-from nasviz.model.dynamic.routers import Routers
+from nasviz.model.dynamic.routers import Routers, SkipGates, skip_gates
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 
-# Options that learn something; the others' models are the static one.
-ADDITIONS: Mapping[type[Option], Callable[[Transformer, Any], nn.Module]] = MappingProxyType(
-    {EarlyExit: Exits, MixtureOfDepths: Routers, Cascade: small_model}
+# Options that learn something, or nothing as they are set; the others' models are the static one.
+ADDITIONS: Mapping[type[Option], Callable[[Transformer, Any], nn.Module | None]] = MappingProxyType(
+    {
+        EarlyExit: Exits,
+        MixtureOfDepths: Routers,
+        LayerSkip: skip_gates,
+        Cascade: small_model,
+    }
 )
 
 
@@ -34,7 +40,9 @@ def build_model(architecture: Architecture, policy: InferencePolicy) -> Transfor
     model.built_for = policy
     for option in policy.options:
         if type(option) in ADDITIONS:
-            model.additions[option.NAME] = ADDITIONS[type(option)](model, option)
+            learned = ADDITIONS[type(option)](model, option)
+            if learned is not None:
+                model.additions[option.NAME] = learned
     return model
 
 
@@ -52,21 +60,21 @@ def exits_of(model: Transformer, option: EarlyExit) -> Exits:
     return exits
 
 
-def routers_of(model: Transformer, option: MixtureOfDepths) -> Routers:
+def routers_of(model: Transformer, option: MixtureOfDepths | LayerSkip) -> Routers | SkipGates:
     """Return the routers by which `option` runs `model`.
 
     Raises `InputError` where the model was not trained with routers of these layers.
     """
-    learned = dict(model.additions.items()).get(MixtureOfDepths.NAME)
+    learned = dict(model.additions.items()).get(option.NAME)
     wanted = option.routed(model.architecture.n_layers)
-    if not isinstance(learned, Routers):
+    if not isinstance(learned, Routers | SkipGates):
         raise InputError(
-            "mixture_of_depths needs routers that this model was not trained with; train the "
+            f"{option.NAME} needs routers that this model was not trained with; train the "
             "candidate anew"
         )
     if learned.layers != wanted:
         raise InputError(
-            f"mixture_of_depths routes layers {', '.join(map(str, wanted))}, and the model learned "
+            f"{option.NAME} routes layers {', '.join(map(str, wanted))}, and the model learned "
             f"routers of {', '.join(map(str, learned.layers)) or 'none'}; use those, or train anew"
         )
     return learned

@@ -1,4 +1,7 @@
-"""Layer skipping in the model: the layers that run, and no others."""
+"""Layer skipping in the model: the layers that run for every token, and no others.
+
+Where a router decides for each token, see `nasviz.model.dynamic.routed`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from nasviz.space.options.layer_skip import LayerSkip, resolved
 
 
 def shortened(model: Transformer, option: LayerSkip) -> Transformer:
-    """Return `model` without the layers that are skipped.
+    """Return `model` without the layers that every token skips.
 
     Raises `InputError` where the choice rests on measured block influence and it was not given:
     name the layers first with `nasviz.space.options.layer_skip.resolved`.

@@ -12,9 +12,9 @@ from torch import Tensor
 from nasviz.model.dynamic.caches import changes_cache, new_cache
 from nasviz.model.dynamic.cascade import CascadeWalk
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
-from nasviz.model.dynamic.mixture_of_depths import RoutedWalk
 from nasviz.model.dynamic.prompts import Prompt, WholePrompt
 from nasviz.model.dynamic.reading import Reading
+from nasviz.model.dynamic.routed import routed_walk
 from nasviz.model.dynamic.token_pruning import PrunedPrompt
 from nasviz.model.dynamic.views import view
 from nasviz.model.dynamic.walk import PlainWalk, Walk
@@ -22,17 +22,23 @@ from nasviz.model.transformer import Transformer
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.cascade import Cascade
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.option import Option
 from nasviz.space.options.token_pruning import TokenPruning
 
-# Options that decide which layers the tokens of a prompt go through.
-PROMPTS: Mapping[type[Option], Callable[[Transformer, Any], Prompt]] = MappingProxyType(
-    {MixtureOfDepths: RoutedWalk, TokenPruning: PrunedPrompt}
+# Options that decide which layers the tokens of a prompt go through, or don't as they are set.
+PROMPTS: Mapping[type[Option], Callable[[Transformer, Any], Prompt | None]] = MappingProxyType(
+    {MixtureOfDepths: routed_walk, LayerSkip: routed_walk, TokenPruning: PrunedPrompt}
 )
-# Options that decide which layers a generated token goes through.
-WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk]] = MappingProxyType(
-    {MixtureOfDepths: RoutedWalk, EarlyExit: EarlyExitWalk, Cascade: CascadeWalk}
+# Options that decide which layers a generated token goes through, or don't as they are set.
+WALKS: Mapping[type[Option], Callable[[Transformer, Any], Walk | None]] = MappingProxyType(
+    {
+        MixtureOfDepths: routed_walk,
+        LayerSkip: routed_walk,
+        EarlyExit: EarlyExitWalk,
+        Cascade: CascadeWalk,
+    }
 )
 
 
@@ -108,10 +114,12 @@ def _chosen(
     model: Transformer,
     policy: InferencePolicy,
 ) -> Any:
-    """Return what the policy's first option in `makers` makes of itself; None without one."""
+    """Return what the first of the policy's options in `makers` makes of itself, if any does."""
     for option in policy.options:
         if type(option) in makers and option != _as_neutral(option):
-            return makers[type(option)](model, option)
+            made = makers[type(option)](model, option)
+            if made is not None:
+                return made
     return None
 
 

@@ -40,15 +40,28 @@ class SizeChange:
 
 
 @dataclass(frozen=True)
+class ConflictWhere:
+    """What an option can't be combined with where its `setting` has this `value`.
+
+    `others` are other options' names, each with the reason.
+    """
+
+    setting: str
+    value: str
+    others: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Option:
     """One way of running a model that is not static: a frozen dataclass of settings.
 
     A subclass names itself (`NAME`, the key in JSON), describes every dataclass field in `FIELDS`
     (same names, same order) and says what it can't be combined with (`CONFLICTS`: another option's
-    name → why), what must hold between sizes and settings (`RULES`), which of these sizes it
-    changes for the options after it (`CHANGES`) and which values of sizes are searched with it in
-    an explorer whose space doesn't have them (`BRINGS`). Its defaults are useful ones; `NEUTRAL`
-    are the settings that reproduce the static model exactly.
+    name → why; `CONFLICTS_WHERE` for one value of a setting), what must hold between sizes and
+    settings (`RULES`), which of these sizes it changes for the options after it (`CHANGES`) and
+    which values of sizes are searched with it in an explorer whose space doesn't have them
+    (`BRINGS`). Its defaults are useful ones; `NEUTRAL` are the settings that reproduce the static
+    model exactly.
 
     Raises `InputError` for a setting out of range.
     """
@@ -60,6 +73,7 @@ class Option:
     FIELDS: ClassVar[tuple[Field, ...]]
     NEUTRAL: ClassVar[Mapping[str, Setting]]
     CONFLICTS: ClassVar[Mapping[str, str]] = {}
+    CONFLICTS_WHERE: ClassVar[tuple[ConflictWhere, ...]] = ()
     RULES: ClassVar[tuple[FitRule, ...]] = ()
     CHANGES: ClassVar[Mapping[str, SizeChange]] = {}
     BRINGS: ClassVar[Mapping[str, tuple[int, ...]]] = {}
@@ -74,6 +88,15 @@ class Option:
 
     def check_settings(self) -> None:
         """Raise `InputError` where settings don't fit each other; by default all do."""
+
+    def conflicts(self) -> Mapping[str, str]:
+        """Return what the option can't be combined with as it is set: another's name → why."""
+        some = [
+            each.others
+            for each in self.CONFLICTS_WHERE
+            if getattr(self, each.setting) == each.value
+        ]
+        return {**self.CONFLICTS, **{name: why for each in some for name, why in each.items()}}
 
     def check_fits(self, architecture: Any) -> None:
         """Raise `InputError` where the option can't run a model of these sizes."""
