@@ -8,10 +8,16 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from nasviz.commands.policy_flags import add_policy_arguments, policy_of
 from nasviz.commands.trained import add_trial_arguments, trained_folder
 from nasviz.errors import InputError
+from nasviz.space.inference import InferencePolicy
+from nasviz.space.options.layer_skip import LayerSkip, resolved
+
+if TYPE_CHECKING:
+    from nasviz.model.transformer import Transformer
 
 HELP = """Write text with a trained trial, token by token.
 
@@ -41,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.model.trained import load_trained
 
     model, tokenizer = load_trained(folder)
-    policy = policy_of(arguments, model.built_for)
+    policy = _named(policy_of(arguments, model.built_for), model)
     prompt = tokenizer.encode(arguments.prompt)
     pieces = _TextPieces(tokenizer.decode_bytes)
     beginning = [arguments.prompt]  # shown with the first token: wrong settings print nothing
@@ -100,6 +106,15 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _named(policy: InferencePolicy, model: Transformer) -> InferencePolicy:
+    """Return the policy with the layers named that it chooses by what was measured of the model."""
+    option = policy.get(LayerSkip)
+    if option is None or option.choose != "influence":
+        return policy
+    layers = resolved(option, model.architecture.n_layers, model.block_influence)
+    return policy.with_(layers)
 
 
 class _TextPieces:

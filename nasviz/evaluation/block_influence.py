@@ -11,10 +11,30 @@ import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.errors import InputError
+from nasviz.evaluation.scoring import first_words
 from nasviz.model.transformer import Transformer
 
 BATCH_TOKENS = 1 << 12
+MAX_BYTES = 1 << 13
+
+
+def influence_on_text(
+    model: Transformer,
+    tokenized: TokenizedCorpus,
+    part: str = "calibration",
+    *,
+    max_bytes: int = MAX_BYTES,
+) -> tuple[NDArray[np.float64], int]:
+    """Return each layer's influence (n_layers,) on the beginning of a part, and how many tokens.
+
+    In texts of a context each. The calibration part is for choices like this one.
+    """
+    tokens = first_words(tokenized, part, max_bytes)
+    length = min(model.architecture.context_length, len(tokens))
+    whole = tokens[: len(tokens) // length * length].astype(np.int64).reshape(-1, length)
+    return block_influence(model, torch.from_numpy(whole)), whole.size
 
 
 @torch.inference_mode()

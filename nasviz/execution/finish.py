@@ -20,6 +20,7 @@ from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.scoring import STRIDE, Score, inputs_of, score
 from nasviz.execution.dynamic_results import dynamic_results, sweep_json
+from nasviz.execution.layer_results import measured_layers
 from nasviz.execution.samples import write_samples
 from nasviz.model.dynamic.caches import changes_cache
 from nasviz.model.dynamic.runner import Runner
@@ -27,6 +28,7 @@ from nasviz.model.transformer import Transformer
 from nasviz.quality.exit_sweep import threshold_grid
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 
 # How much of each held-out part is scored (all of it where it is smaller): enough that the text's
@@ -74,6 +76,7 @@ class Everything:
         test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
         self.found = {"samples": [], **_latency(self.candidate)}
         if isinstance(model, Transformer):
+            self.found |= measured_layers(model, self.candidate, self.tokenized, self.directory)
             self.found["samples"] = write_samples(model, self.tokenized)
             load = None
             if model.architecture.experts > 1:
@@ -125,6 +128,10 @@ class QualityAlone:
 
     def _under_policy(self, model: Transformer) -> Score:
         policy, text = self.candidate.inference, self.tokenized
+        layers: dict[str, Any] = {}
+        skipping = policy.get(LayerSkip)
+        if skipping is not None and skipping.choose == "influence":
+            layers = measured_layers(model, self.candidate, text, self.directory)
         test = score_policy(model, policy, text, "test", max_bytes=FEW_BYTES["test"])
         self.search = score_policy(
             model, policy, text, "search", max_bytes=FEW_BYTES["search"]
@@ -143,6 +150,9 @@ class QualityAlone:
             )
             self._keep(test.score, self.search, calibration.score)
             self.found["calibration_bits_per_byte"] = calibration.score.bits_per_byte
+        if layers:
+            self.found |= layers
+            self.found["held_out_inputs"] += layers["block_influence"]["tokens"]
         self.found["policy_score"] = test.to_json()
         load = None
         if policy.get(MixtureOfExperts) is not None:

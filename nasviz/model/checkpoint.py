@@ -1,11 +1,13 @@
 """Checkpoints on disk: `weights.safetensors` beside `architecture.json`, never a pickle.
 
-A model that was trained for an inference policy has that policy in `inference.json` too.
+A model that was trained for an inference policy has that policy in `inference.json` too, and one
+whose layers were measured what they change in `block_influence.json`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +24,7 @@ from nasviz.whole_file import whole_file
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
 INFERENCE = "inference.json"
+INFLUENCE = "block_influence.json"
 
 
 def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
@@ -44,9 +47,46 @@ def save_checkpoint(model: Transformer, directory: str | Path) -> Path:
                 path.write_text(json.dumps(model.built_for.to_json(), indent=1), encoding="utf-8")
         else:
             (folder / INFERENCE).unlink(missing_ok=True)
+        (folder / INFLUENCE).unlink(missing_ok=True)
+        if model.block_influence is not None:
+            _write_influence(folder, model.block_influence)
     except (OSError, SafetensorError) as error:
         raise RunError(f"could not write a checkpoint to {folder}: {error}") from error
     return folder
+
+
+def save_block_influence(directory: str | Path, influence: Sequence[float]) -> None:
+    """Write what each layer of the checkpoint in `directory` changes, measured after training.
+
+    Raises `RunError` where the disk refuses.
+    """
+    try:
+        _write_influence(Path(directory), influence)
+    except OSError as error:
+        raise RunError(f"could not write {INFLUENCE} to {directory}: {error}") from error
+
+
+def _write_influence(folder: Path, influence: Sequence[float]) -> None:
+    with whole_file(folder / INFLUENCE) as path:
+        path.write_text(json.dumps([float(each) for each in influence]), encoding="utf-8")
+
+
+def load_block_influence(directory: str | Path, n_layers: int) -> tuple[float, ...] | None:
+    """Return what was measured of each layer of a checkpoint, (n_layers,); None where nothing was.
+
+    Raises `InputError` where the file is broken or of another model.
+    """
+    path = Path(directory) / INFLUENCE
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        found = tuple(float(each) for each in said)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} holds no block influence: {error}") from error
+    if len(found) != n_layers:
+        raise InputError(f"{path} is of {len(found)} layers, and the model has {n_layers}")
+    return found
 
 
 def load_architecture(directory: str | Path) -> Architecture:
@@ -94,6 +134,7 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} is broken: {error}; train again or copy it anew") from error
     model.load_state_dict(weights, assign=True)
+    model.block_influence = load_block_influence(directory, architecture.n_layers)
     return model.eval()
 
 

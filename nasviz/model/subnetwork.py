@@ -50,6 +50,8 @@ def subnetwork(
     result = shallow_copy(model)
     result.architecture = architecture
     result.blocks = nn.ModuleList(result.blocks[layer] for layer in layers)
+    if model.block_influence is not None:
+        result.block_influence = tuple(model.block_influence[layer] for layer in layers)
     for place, block in enumerate(result.blocks):
         assert isinstance(block, Block)
         block.layer = place

@@ -282,6 +282,9 @@ class Transformer(nn.Module):
         # What a policy has learned besides: see `nasviz.model.dynamic.additions`.
         self.built_for = InferencePolicy()
         self.additions = nn.ModuleDict()
+        # How much each layer changes the stream, once that was measured on text: see
+        # `nasviz.evaluation.block_influence`.
+        self.block_influence: tuple[float, ...] | None = None
 
     def forward(
         self, tokens: Tensor, through: Callable[[Transformer, Tensor], Any] | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import nasviz
 from nasviz import Architecture, Candidate, InferencePolicy, Study, TrainingPlan
+from nasviz.cli import main
+from nasviz.space.options.layer_skip import LayerSkip
 from nasviz.space.options.mixture_of_depths import MixtureOfDepths
 from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
@@ -43,6 +46,15 @@ def test_a_routed_trial_s_quality_is_the_causal_predictors(tmp_path: Path) -> No
     assert 2 <= result["policy_latency"]["average_layers"] <= 4
 
 
+def test_a_trial_whose_router_skips_layers_says_what_its_tokens_took(tmp_path: Path) -> None:
+    result = trained(LayerSkip(keep=0.5, choose="router"), tmp_path)
+    share = result["observed"]["routed_share"]
+    assert result["policy_score"]["average_layers"] == pytest.approx(1 + 3 * share)
+    assert share == pytest.approx(1 / 3, abs=0.2)  # after twenty thousand tokens
+    assert result["bits_per_byte"] < 4
+    assert result["expected_flops_per_token"] < result["static_flops_per_token"]
+
+
 def test_a_pruned_trial_writes_as_the_static_model_where_nothing_is_a_prompt(
     tmp_path: Path,
 ) -> None:
@@ -71,3 +83,38 @@ def test_a_trial_with_dynamic_experts_is_priced_by_what_its_tokens_used(tmp_path
     assert result["expected_flops_per_token"] < result["static_flops_per_token"]
     assert result["bits_per_byte"] == pytest.approx(result["static_bits_per_byte"], abs=0.5)
     assert result["bits_per_byte"] != result["static_bits_per_byte"]
+
+
+def generated(arguments: list[str], directory: Path, capsys: pytest.CaptureFixture[str]) -> dict:
+    study = f"sqlite:///{directory}/study.db"
+    assert main(["generate", "0", "--study", study, "--prompt", "line", "--tokens", "5",
+                 "--json", *arguments]) == 0  # fmt: skip
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_trial_that_keeps_layers_by_their_influence_measures_it_and_generates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = trained(LayerSkip(keep=0.5, choose="influence"), tmp_path)
+    influence = result["block_influence"]["layers"]
+    assert result["block_influence"]["part"] == "calibration"
+    assert len(influence) == 4
+    assert result["kept_layers"] == sorted(sorted(range(4), key=lambda i: -influence[i])[:2])
+    assert result["policy_score"]["average_layers"] == 2
+    written = generated([], tmp_path, capsys)
+    assert written["inference"]["layer_skip"]["layers"] == result["kept_layers"]
+    assert written["average_layers"] == 2
+    three = generated(["--layer-skip", "keep=0.75"], tmp_path, capsys)
+    assert three["average_layers"] == 3
+
+
+def test_any_trial_can_be_run_by_its_layers_influence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = trained(None, tmp_path)
+    assert "kept_layers" not in result
+    flag = "keep=0.5,choose=influence"
+    written = generated(["--layer-skip", flag], tmp_path, capsys)
+    influence = result["block_influence"]["layers"]
+    kept = sorted(sorted(range(4), key=lambda i: -influence[i])[:2])
+    assert written["inference"]["layer_skip"]["layers"] == kept

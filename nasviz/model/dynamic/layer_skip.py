@@ -13,11 +13,11 @@ from nasviz.space.options.layer_skip import LayerSkip, resolved
 def shortened(model: Transformer, option: LayerSkip) -> Transformer:
     """Return `model` without the layers that every token skips.
 
-    Raises `InputError` where the choice rests on measured block influence and it was not given:
-    name the layers first with `nasviz.space.options.layer_skip.resolved`.
+    Raises `InputError` where the choice rests on block influence that was not measured of `model`.
     """
     option.check_fits(model.architecture)
     sizes = option.running(model.architecture)
     if sizes == model.architecture:
         return model
-    return subnetwork(model, sizes, resolved(option, model.architecture.n_layers).layers)
+    named = resolved(option, model.architecture.n_layers, model.block_influence)
+    return subnetwork(model, sizes, named.layers)

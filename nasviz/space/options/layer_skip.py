@@ -195,9 +195,8 @@ def _most_influential(
     if influence is None:
         raise InputError(
             "layer_skip.choose='influence' needs measured scores: take them with "
-            "nasviz.evaluation.block_influence.block_influence(model, tokens) and name the layers "
-            "with nasviz.space.options.layer_skip.resolved(option, n_layers, influence), or choose "
-            "'uniform'"
+            "nasviz.evaluation.block_influence.block_influence(model, tokens) and keep them in "
+            "model.block_influence, as a trained trial does by itself, or choose 'uniform'"
         )
     if len(influence) != n_layers:
         raise InputError(
