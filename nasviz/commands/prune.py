@@ -87,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.space.pruning import by_method
     from nasviz.training.plan import TrainingPlan
 
+    _check_budget(arguments)
     pruning = by_method(arguments.importance, rounds=arguments.rounds)
     plan = TrainingPlan(
         tokens=arguments.tokens,
@@ -117,6 +118,14 @@ def run(arguments: argparse.Namespace) -> int:
     said = pruned_json(study, trial, before)
     print(json.dumps(said) if arguments.json else _as_text(said), flush=True)
     return 0
+
+
+def _check_budget(arguments: argparse.Namespace) -> None:
+    for name in ("tokens", "steps", "seconds"):
+        if arguments.heal == "none" and getattr(arguments, name) is not None:
+            raise InputError(
+                f"--{name} is a budget for healing, and --heal none heals nothing; drop one of them"
+            )
 
 
 def _study(arguments: argparse.Namespace) -> Study:

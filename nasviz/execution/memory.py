@@ -17,6 +17,7 @@ from nasviz.cost.estimate import estimate
 from nasviz.cost.memory import Memory
 from nasviz.cost.units import printed
 from nasviz.cost.workload import Workload
+from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.training.engine import settle_precision
 from nasviz.training.failures import OUT_OF_MEMORY, TrainingError
@@ -48,6 +49,21 @@ def check_memory(candidate: Candidate, plan: TrainingPlan, bytes_per_token: floa
     else:
         total = plan.devices * needed.training_total_bytes + needed.training_host_bytes
         _check(total, needed, available_bytes(), "this machine")
+
+
+def check_room_for(architecture: Architecture) -> None:
+    """Raise `TrainingError` ("out of memory") where a trained model's weights alone don't fit.
+
+    They are read into this machine's memory in full precision.
+    """
+    needed = float(estimate(architecture).memory.weights_bytes)
+    available = available_bytes()
+    if needed > SLACK * available:
+        raise TrainingError(
+            f"the parent's weights take {printed(needed, 'B')} and this machine has "
+            f"{printed(available, 'B')} free; choose a smaller parent, or free some memory",
+            OUT_OF_MEMORY,
+        )
 
 
 def training_memory(candidate: Candidate, plan: TrainingPlan, bytes_per_token: float) -> Memory:

@@ -16,9 +16,10 @@ from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
 from nasviz.evaluation.importance.methods import prune_to
 from nasviz.evaluation.importance.texts import calibration_texts
 from nasviz.evaluation.scoring import score
+from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
 from nasviz.model.checkpoint import save_checkpoint
-from nasviz.model.trained import load_trained
+from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import PRUNED
 from nasviz.space.kept import Kept
@@ -59,6 +60,7 @@ def prepare(
     target = trial.candidate.architecture
     folder = directory / FOLDER
     parent = parent_folder(study, lineage)
+    check_room_for(trained_architecture(parent))
     model, tokenizer = load_trained(parent)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     tokenized = tokenize_by(corpus, tokenizer.cut(target.vocab_size))

@@ -9,7 +9,12 @@ import pytest
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.execution import memory, runner
-from nasviz.execution.memory import available_bytes, check_memory, training_memory
+from nasviz.execution.memory import (
+    available_bytes,
+    check_memory,
+    check_room_for,
+    training_memory,
+)
 from nasviz.study import queue
 from nasviz.training.failures import TrainingError
 
@@ -102,3 +107,11 @@ def test_without_groups_the_machines_memory_counts(
 ) -> None:
     monkeypatch.setattr(memory, "OWN_GROUP", tmp_path / "none")
     assert available_bytes() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+
+
+def test_a_parent_that_is_too_large_to_be_read_is_refused(free: int) -> None:
+    with pytest.raises(
+        TrainingError, match=r"the parent's weights take .* GB and this machine has"
+    ):
+        check_room_for(GIANT.architecture)
+    check_room_for(SMALL.architecture)

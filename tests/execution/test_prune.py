@@ -22,8 +22,8 @@ from nasviz.execution.runner import run_trial
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.export import export_checkpoint
-from nasviz.model.initialise import initialise
 from nasviz.model.pruned import pruned
+from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.model.transformer import Transformer
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
@@ -144,19 +144,54 @@ def test_a_pruned_trial_that_was_paused_goes_on_without_pruning_again(trained: S
     assert again.result["pruned"]["seconds"] == 123.0
 
 
-def test_a_checkpoint_of_transformers_is_a_parent_too(
+def gpt2_of_transformers(folder: Path, text: str) -> Path:
+    """Write a small GPT-2 with its tokenizer as `transformers` does: its bytes in another order."""
+    import transformers
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models, pre_tokenizers, trainers
+
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=280, initial_alphabet=alphabet, show_progress=False)
+    backend.train_from_iterator([text], trainer)
+    torch.manual_seed(3)
+    config = transformers.GPT2Config(
+        vocab_size=281, n_positions=13, n_embd=20, n_layer=3, n_head=5, bos_token_id=None,
+        eos_token_id=None,
+    )  # fmt: skip
+    transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+    backend.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_a_gpt2_of_transformers_is_pruned_healed_and_loaded_there_again(
     trained: Study, corpus: str, tmp_path: Path
 ) -> None:
-    model, tokenizer = Transformer(PARENT).eval(), Tokenizer.load(trained.directory(0))
-    initialise(model, 3)
-    folder = export_checkpoint(model, tokenizer, tmp_path / "theirs")
-    number = add_pruned(trained, folder, TARGET, PLAN, corpus=corpus, heal="distill").number
+    import transformers
+
+    theirs = gpt2_of_transformers(tmp_path / "theirs", Path(corpus).read_text())
+    parent = trained_architecture(theirs)
+    assert parent.position == "learned"
+    sizes = {"n_layers": 2, "d_model": 16, "n_heads": 4, "n_kv_heads": 4, "d_ff": 40}
+    target = Architecture.from_json({**parent.to_json(), **sizes, "vocab_size": 265})
+    number = add_pruned(trained, theirs, target, PLAN, corpus=corpus).number
     trial = worked(trained)
     assert trial.state == "complete", trial.reason
     assert trial.lineage is not None
-    assert trial.lineage.parent_folder == str(folder.resolve())
+    assert trial.lineage.parent_folder == str(theirs.resolve())
     cost = lineage_cost(trained, number)
     assert (cost.parent_flops, cost.total_flops, cost.amortised_flops) == (None, None, None)
+    ours, tokenizer = load_trained(trained.directory(number))
+    out = export_checkpoint(ours, tokenizer, tmp_path / "out")
+    again = transformers.AutoModelForCausalLM.from_pretrained(out).eval()
+    assert type(again).__name__ == "GPT2LMHeadModel"
+    words = "the cat sat on a mat"
+    ids = transformers.AutoTokenizer.from_pretrained(out)(words)["input_ids"]
+    assert ids == tokenizer.encode(words)
+    tokens = torch.tensor([ids[:13]])
+    with torch.no_grad():
+        torch.testing.assert_close(again(tokens).logits, ours(tokens), atol=1e-4, rtol=0)
 
 
 def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(

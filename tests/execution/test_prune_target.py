@@ -95,6 +95,7 @@ def test_a_method_is_named_for_parts_and_for_layers() -> None:
         ([".", "--keep-layers", "1"], "neither architecture.json nor a config.json"),
         ([".", "--keep-layers", "1", "--importance", "luck"], "unknown importance 'luck'"),
         ([".", "--keep-layers", "1", "--rounds", "0"], "rounds=0 is out of range"),
+        ([".", "--keep-layers", "1", "--heal", "none", "--steps", "9"], "heals nothing; drop one"),
         (["."], "one of the arguments --keep-layers --architecture"),
         ([".", "--keep-layers", "1", "--max-parameters", "9"], "not allowed with argument"),
         (["export", "--keep-layers", "9"], "n_layers=9 can't be kept: the parent has 2"),

@@ -12,6 +12,7 @@ from test_export import loaded, of_family
 
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
+from nasviz.evaluation.importance.methods import prune_to
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.dynamic.additions import build_model
 from nasviz.model.dynamic.early_exit import EarlyExitWalk
@@ -23,6 +24,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.kept import Kept
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.pruning import Pruning
 
 KINDS = (
     "layers", "heads", "kv_groups", "experts", "ff_units", "channels", "vocab_size",
@@ -54,6 +56,20 @@ def test_a_pruned_model_is_its_parent_with_the_rest_masked(kinds: tuple[str, ...
         tokens = tokens_for(child.architecture)
         expected = masked_logits(model, kept, tokens)
         assert expected.std() > 0.05, "logits that are all alike would prove nothing"
+        torch.testing.assert_close(child(tokens), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("importance", ["activation", "taylor", "magnitude"])
+def test_parts_chosen_by_importance_leave_the_parent_with_the_rest_masked(
+    importance: str,
+) -> None:
+    for seed in range(10):
+        parent, any_parts = smaller(KINDS, random.Random(f"{importance}{seed}"))
+        target, model = any_parts.architecture(parent), random_model(parent, seed)
+        child, kept = prune_to(model, target, Pruning(importance), tokens_for(parent))
+        assert child.architecture == target
+        tokens = tokens_for(target)
+        expected = masked_logits(model, kept, tokens)
         torch.testing.assert_close(child(tokens), expected, atol=1e-5, rtol=1e-5)
 
 

@@ -18,6 +18,7 @@ from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.dimensions import Choice, Integer, Real
+from nasviz.space.lineage import Lineage
 from nasviz.space.search_space import SearchSpace
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
@@ -251,6 +252,12 @@ def test_trials_of_another_text_do_not_anchor_the_prior() -> None:
     other = replace(trials[1], corpus="/texts/other.txt")
     assert expectation(TrainingPlan(), [trials[0], other]).prior.n_trials == 1
     assert expectation(TrainingPlan(), [other], "/texts/other.txt").prior.n_trials == 1
+
+
+def test_a_pruned_trial_does_not_anchor_the_prior() -> None:
+    trial = complete_trial(0, 2.75)
+    pruned = replace(trial, number=1, lineage=Lineage(parent_trial=0))
+    assert expectation(TrainingPlan(), [trial, pruned]).prior.n_trials == 1
 
 
 def test_a_plateau_does_not_anchor_the_prior() -> None:
