@@ -80,11 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises `InputError` before anything is stored where the input is wrong.
     """
-    from nasviz.execution.parents import lineage_of, parent_folder
+    from nasviz.execution.parents import find_parent
     from nasviz.execution.prune import prune
     from nasviz.model.trained import trained_architecture
     from nasviz.space.importance import check_reachable
     from nasviz.space.pruning import by_method
+    from nasviz.study.study import Study
     from nasviz.training.plan import TrainingPlan
 
     _check_budget(arguments)
@@ -95,10 +96,11 @@ def run(arguments: argparse.Namespace) -> int:
         seconds=arguments.seconds,
         seed=arguments.seed,
     )
-    study = _study(arguments)
-    parent = int(arguments.parent) if arguments.parent.isdecimal() else arguments.parent
-    folder = parent_folder(study, lineage_of(parent, study))
-    before = trained_architecture(folder)
+    is_trial = arguments.parent.isdecimal()
+    parent = int(arguments.parent) if is_trial else arguments.parent
+    # A folder's model is looked at before a new study's file is made.
+    study = _study_that_is_there(arguments.study) if is_trial else None
+    before = trained_architecture(find_parent(parent, study).folder)
     target = _target(arguments, before)
     check_reachable(before, target)
     _note_export(target)
@@ -110,12 +112,12 @@ def run(arguments: argparse.Namespace) -> int:
         pruning=pruning,
         heal=arguments.heal,
         corpus=arguments.corpus,
-        study=study,
+        study=arguments.study if study is None else study,
         on_progress=Shown(arguments.json),
     )
     if trial.state != "complete":
         return say_failure(trial, arguments.json)
-    said = pruned_json(study, trial, before)
+    said = pruned_json(study or Study.open(arguments.study), trial, before)
     print(json.dumps(said) if arguments.json else _as_text(said), flush=True)
     return 0
 
@@ -128,15 +130,15 @@ def _check_budget(arguments: argparse.Namespace) -> None:
             )
 
 
-def _study(arguments: argparse.Namespace) -> Study:
-    """Return the study; it must be there where the parent is one of its trials."""
+def _study_that_is_there(url: str | None) -> Study:
+    """Return the study that a parent is a trial of; raises `InputError` rather than make one."""
     from nasviz.study.location import locate
     from nasviz.study.study import Study
 
-    place = locate(arguments.study)
-    if arguments.parent.isdecimal() and place.path is not None and not place.path.exists():
+    place = locate(url)
+    if place.path is not None and not place.path.exists():
         raise InputError(f"there is no study at {place.shown}; name one with --study URL")
-    return Study.open(arguments.study)
+    return Study.open(url)
 
 
 def _target(arguments: argparse.Namespace, parent: Architecture) -> Architecture:

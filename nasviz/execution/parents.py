@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from nasviz.errors import InputError
@@ -14,26 +15,34 @@ from nasviz.study.trial import trial_number
 _ARCHITECTURE = "architecture.json"
 
 
-def lineage_of(parent: int | str | os.PathLike[str], study: Study) -> Lineage:
-    """Return the lineage of `parent`, a trial's number or a checkpoint's folder.
+@dataclass(frozen=True)
+class Parent:
+    """A parent that is there: its lineage's words, its checkpoint's folder, its usual text."""
 
-    Raises `InputError` where there is no such trial or folder, or the trial has no model yet.
+    lineage: Lineage
+    folder: Path
+    corpus: str
+
+
+def find_parent(parent: int | str | os.PathLike[str], study: Study | None) -> Parent:
+    """Return what is known of `parent`, a trial's number in `study` or a checkpoint's folder.
+
+    A folder needs no study. Raises `InputError` where there is no such trial or folder, or the
+    trial has no model yet.
     """
-    if isinstance(parent, int):
-        lineage = Lineage(parent_trial=trial_number(parent))
-    else:
-        lineage = Lineage(parent_folder=str(Path(parent).expanduser().resolve()))
-    parent_folder(study, lineage)
-    return lineage
+    if not isinstance(parent, int):
+        path = Path(parent).expanduser().resolve()
+        return Parent(Lineage(parent_folder=str(path)), _checked_folder(path), "python")
+    lineage = Lineage(parent_trial=trial_number(parent))
+    if study is None:
+        raise InputError(f"parent={parent} is a trial's number; name its study")
+    return Parent(lineage, parent_folder(study, lineage), study.trial(parent).corpus)
 
 
 def parent_folder(study: Study, lineage: Lineage) -> Path:
     """Return the folder of the parent's checkpoint; raises `InputError` where there is none."""
     if lineage.parent_trial is None:
-        folder = Path(str(lineage.parent_folder))
-        if not folder.is_dir():
-            raise InputError(f"there is no folder {folder} to prune a model of")
-        return folder
+        return _checked_folder(Path(str(lineage.parent_folder)))
     trial = study.trial(lineage.parent_trial)
     folder = study.directory(trial.number)
     if not trial.finished:
@@ -44,4 +53,10 @@ def parent_folder(study: Study, lineage: Lineage) -> Path:
     if trial.state != "complete" or not (folder / _ARCHITECTURE).is_file():
         why = f" ({trial.reason})" if trial.reason else ""
         raise InputError(f"trial {trial.number} is {trial.state}{why}: there is no model to prune")
+    return folder
+
+
+def _checked_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder} to prune a model of")
     return folder

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nasviz.errors import InputError
 from nasviz.execution.check import check_corpus, check_plan
 from nasviz.execution.follow import Row, watch
-from nasviz.execution.parents import lineage_of, parent_folder
+from nasviz.execution.parents import Parent, find_parent
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
@@ -46,8 +46,13 @@ def prune(
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
     """
+    if isinstance(parent, int) and not isinstance(study, Study):
+        study = Study.open(study)
+    known = study if isinstance(study, Study) else None
+    order = checked_order(find_parent(parent, known), target, plan, pruning, heal, corpus)
+    # A folder's checkpoint was looked at before a new study's file is made.
     opened = study if isinstance(study, Study) else Study.open(study)
-    trial = add_pruned(opened, parent, target, plan, pruning=pruning, heal=heal, corpus=corpus)
+    trial = order.add_to(opened)
     ensure_worker(opened)
     return watch(opened, trial.number, on_progress)
 
@@ -62,17 +67,42 @@ def add_pruned(
     heal: Heal = "distill",
     corpus: str | os.PathLike[str] | None = None,
 ) -> Trial:
-    """Store the waiting trial that `prune` waits for, and return it."""
+    """Store the waiting trial that `prune` would wait for, and return it."""
+    found = find_parent(parent, study)
+    return checked_order(found, target, plan, pruning, heal, corpus).add_to(study)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A pruned trial that can be stored: everything about it was checked."""
+
+    candidate: Candidate
+    plan: TrainingPlan
+    corpus: str
+    lineage: Lineage
+
+    def add_to(self, study: Study) -> Trial:
+        """Store it as a waiting trial, and return that."""
+        return study.add(self.candidate, self.plan, self.corpus, ORIGIN, lineage=self.lineage)
+
+
+def checked_order(
+    parent: Parent,
+    target: Architecture,
+    plan: TrainingPlan | None = None,
+    pruning: Pruning | None = None,
+    heal: Heal = "distill",
+    corpus: str | os.PathLike[str] | None = None,
+) -> Order:
+    """Return the trial of `parent` pruned to `target`; raises `InputError` as `prune` says."""
     from nasviz.model.trained import check_trained
 
     if not isinstance(target, Architecture):
         raise InputError(f"target={target!r} is no Architecture; parent.with_(n_layers=…) is one")
-    lineage: Lineage = replace(lineage_of(parent, study), pruning=pruning or Pruning(), heal=heal)
-    check_reachable(check_trained(parent_folder(study, lineage)), target)
+    lineage = replace(parent.lineage, pruning=pruning or Pruning(), heal=heal)
+    check_reachable(check_trained(parent.folder), target)
     healed = healing_plan(TrainingPlan() if plan is None else plan, heal)
     check_plan(healed)
-    if corpus is None:
-        number = lineage.parent_trial
-        corpus = "python" if number is None else study.trial(number).corpus
-    check_corpus(corpus)
-    return study.add(Candidate(target), healed, os.fspath(corpus), ORIGIN, lineage=lineage)
+    text = parent.corpus if corpus is None else os.fspath(corpus)
+    check_corpus(text)
+    return Order(Candidate(target), healed, text, lineage)

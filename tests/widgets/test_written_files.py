@@ -22,6 +22,7 @@ from PIL import Image
 from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.lineage import Lineage
 from nasviz.study.trial import Trial
 from nasviz.widgets.explorer import Explorer
 from nasviz.widgets.export.sheet import sheet
@@ -62,12 +63,16 @@ def test_a_trials_row_says_what_was_trained_how_and_what_came_out() -> None:
     result = MappingProxyType({"bits_per_byte": 2.345, "device": "+SUM(A1)"})
     trials = [
         Trial(0, sizes, {"tokens": 7_000}, "python", "complete", result=result),
-        Trial(1, sizes, {"steps": 5}, HOSTILE, "failed", reason="-1, NaN\nat step 7"),
-    ]
+        Trial(
+            1, sizes, {"steps": 5}, HOSTILE, "failed", reason="-1, NaN\nat step 7",
+            lineage=Lineage(parent_trial=0),
+        ),
+    ]  # fmt: skip
     first, second = rows_of(trials_csv(trials))
     assert (first["n_layers"], first["vocab_size"], first["plan_tokens"]) == ("3", "257", "7000")
     assert (first["bits_per_byte"], first["device"]) == ("2.345", "'+SUM(A1)")
     assert (second["corpus"], second["reason"]) == (f"'{HOSTILE}", "'-1, NaN\nat step 7")
+    assert (first["parent"], second["parent"]) == ("", "trial 0")
     assert (second["plan_tokens"], second["plan_steps"], second["bits_per_byte"]) == ("", "5", "")
     assert rows_of(trials_csv([])) == []
 

@@ -25,10 +25,11 @@ RESULTS = (
 def trials_csv(trials: Sequence[Trial]) -> str:
     """Return `trials` one a row: about it, its candidate, its plan as `plan_…`, its result.
 
-    The columns of sizes are followed by `inference`, the policy as JSON; `{}` is static.
+    `parent` is what a pruned trial was made from. The columns of sizes are followed by
+    `inference`, the policy as JSON; `{}` is static.
     """
     plans = sorted({name for trial in trials for name in trial.plan})
-    head = [*ABOUT, *NAMES, "inference", *(f"plan_{name}" for name in plans), *RESULTS]
+    head = [*ABOUT, "parent", *NAMES, "inference", *(f"plan_{name}" for name in plans), *RESULTS]
     return sheet(head, (_row(trial, plans) for trial in trials))
 
 
@@ -37,6 +38,7 @@ def _row(trial: Trial, plans: Sequence[str]) -> list[Any]:
     sizes = trial.candidate.architecture.to_json()
     return [
         *about,
+        "" if trial.lineage is None else trial.lineage.parent,
         *(sizes[name] for name in NAMES),
         json.dumps(trial.candidate.inference.to_json()),
         *(trial.plan.get(name) for name in plans),
