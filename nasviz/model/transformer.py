@@ -151,7 +151,7 @@ class TopExperts(nn.Module):
         """Return the experts of each token and their shares: (N, experts) → (N, per_token) twice.
 
         Shares are float32. Another way of choosing may leave places empty: there the expert is the
-        first number that none has.
+        first number that none has. Of a single token it may leave them out.
         """
         best, chosen = scores.topk(self.per_token, dim=-1)
         return chosen, best.softmax(dim=-1, dtype=torch.float32)
@@ -171,6 +171,8 @@ class Experts(nn.Module):
         """Return what each token's experts add, (B, T, M)."""
         tokens = x.reshape(-1, x.shape[-1])  # (N = B·T, M)
         chosen, shares = self.choice(self.router(tokens))  # (N, per_token) twice
+        if len(tokens) == 1 and not (self.training or x.is_meta):
+            return self._of_one(tokens, chosen, shares).view_as(x)
         order = chosen.flatten().argsort(stable=True)  # (N · per_token,), grouped by expert
         rows = order // chosen.shape[1]  # the token of each visit
         weights = shares.to(x.dtype).flatten()[order].unsqueeze(-1)  # (N · per_token, 1)
@@ -185,6 +187,14 @@ class Experts(nn.Module):
                 result = result.index_add(0, rows[here], y.to(result.dtype))
                 start += visits
         return result.view_as(x)
+
+    def _of_one(self, token: Tensor, chosen: Tensor, shares: Tensor) -> Tensor:
+        """Return what the experts of one token (1, M) add: the same sum, with nothing to sort."""
+        weights = shares.to(token.dtype)[0].tolist()
+        result = torch.zeros_like(token)
+        for expert, weight in sorted(zip(chosen[0].tolist(), weights, strict=True)):
+            result = result + self.experts[expert](token) * weight
+        return result
 
     def _visits(self, chosen: Tensor) -> list[int]:
         """Return how many tokens each expert gets: they sum to N · per_token, less empty places."""

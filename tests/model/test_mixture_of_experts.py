@@ -47,6 +47,9 @@ def test_a_token_takes_the_fewest_of_its_experts_that_reach_the_share(top_p: flo
         expected = weights[:count] / weights[:count].sum()
         np.testing.assert_allclose(shares[row][:count], expected, rtol=1e-5)
         assert not shares[row][count:].any()
+        alone, its_shares = FewestExperts(4, top_p)(scores[row : row + 1])
+        assert alone[0].tolist() == order[:count].tolist()
+        torch.testing.assert_close(its_shares[0], shares[row][:count])
     assert len(used) > 1
 
 
@@ -63,6 +66,15 @@ def test_all_experts_that_are_taken_are_weighed_as_in_the_static_model_bit_for_b
     scores = torch.randn(50, 7)
     for dynamic, static in zip(FewestExperts(4, 1.1)(scores), TopExperts(4)(scores), strict=True):
         assert torch.equal(dynamic, static)
+
+
+def test_one_token_is_computed_as_it_is_among_others_bit_for_bit() -> None:
+    experts = random_model(SIZES).blocks[0].feed_forward
+    tokens = torch.randn(3, 1, 24, generator=torch.Generator().manual_seed(2))
+    sorted_way = torch.cat([experts.train()(token.unsqueeze(0)) for token in tokens])
+    assert torch.equal(
+        torch.cat([experts.eval()(token.unsqueeze(0)) for token in tokens]), sorted_way
+    )
 
 
 def test_experts_that_are_left_out_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
