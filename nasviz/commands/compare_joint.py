@@ -141,15 +141,15 @@ class _Shown:
         if self.as_json:
             # Sweeps are long, and in the study.
             result = {name: value for name, value in trial.result.items() if name != "exit_sweeps"}
-            of = {"seed": event.seed, "arm": event.arm, "retrained": event.retrained}
+            of = {"seed": event.seed, "arm": event.arm, "spent_share": event.spent_share}
             line = {"event": "trial", **of, **trial_json(trial), "result": result}
             print(json.dumps(line), flush=True)
         said = trial.reason or f"{trial.result['search_bits_per_byte']:.4f} bits/byte"
         title = trial.candidate.architecture.title
         options = "".join(f", {each.LABEL.lower()}" for each in trial.candidate.inference.options)
-        again = ", trained anew" if event.retrained else ""
+        place = "winner" if event.spent_share is None else f"{event.spent_share:.0%} of its budget"
         print(
-            f"seed {event.seed}, {event.arm}{again}: trial {trial.number} {trial.state}: "
+            f"seed {event.seed}, {event.arm}, {place}: trial {trial.number} {trial.state}: "
             f"{title}{options}: {said}",
             file=sys.stderr,
             flush=True,

@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -218,6 +219,21 @@ def test_every_arm_goes_on_until_its_budget_is_spent_failures_counted() -> None:
     assert any(each.candidate.inference for each in roads["joint"].trials)
 
 
+def test_what_is_told_of_an_arm_is_how_much_of_its_budget_is_spent() -> None:
+    told: list[tuple[str, int, float]] = []
+    one = replace(arms(MadeUp(), settings()), tell=lambda a, t, s: told.append((a, t.number, s)))
+    static = one.static()
+    steps = one.in_steps(static)
+    shares = np.cumsum(static.flops) / one.declared.budget_flops
+    assert told[: len(shares)] == [
+        ("static", trial.number, share) for trial, share in zip(static.trials, shares, strict=True)
+    ]
+    later = told[len(shares) :]
+    assert {arm for arm, _, _ in later} == {"in steps"}
+    assert later[0][2] > 0.5  # what it shares with the static arm was told before
+    assert later[-1][2] == steps.spent / one.declared.budget_flops >= 1
+
+
 def test_search_in_steps_shares_its_first_trials_and_tries_exits_on_their_winners() -> None:
     desk = MadeUp()
     one = arms(desk, settings())
@@ -281,11 +297,9 @@ def test_a_desk_finds_what_is_there_and_refuses_another_candidate_in_its_place()
     winner, other = (Proposal(static_space(SPACE).sample(1, seed=seed).row(0)) for seed in (1, 2))
     stored = Trial(0, winner.candidate, {}, "python", "complete", "joint:static:0")
     study = SimpleNamespace(trials=lambda: [stored], trial=lambda number: stored)
-    seen: list[Trial] = []
-    desk = Desk(cast(Any, study), "python", seen.append, threading.Event())
+    desk = Desk(cast(Any, study), "python", threading.Event())
     plan = TrainingPlan(tokens=TOKENS)
     assert desk.trained("joint:static:0", 0, winner, plan) is stored
-    assert seen == [stored]
     with pytest.raises(InputError, match="is another candidate"):
         desk.trained("joint:static:0", 0, other, plan)
 

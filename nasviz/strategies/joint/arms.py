@@ -13,7 +13,7 @@ may end beyond it by less than one trial.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -64,12 +64,17 @@ class Road:
 
 @dataclass(frozen=True)
 class Arms:
-    """The arms of one seed: what they have in common."""
+    """The arms of one seed: what they have in common.
+
+    `tell` hears of each trial that an arm trained, or finds trained, and which share of its budget
+    is spent then.
+    """
 
     settings: JointSettings
     declared: Declared
     desk: Desk
     seed: int
+    tell: Callable[[str, Trial, float], None] = lambda arm, trial, share: None
 
     def static(self) -> Road:
         """Return what searching sizes alone came to."""
@@ -91,7 +96,9 @@ class Arms:
         for place, proposal in enumerate(self._dynamic_versions(winners)):
             if road.spent >= self.declared.budget_flops:
                 break
-            self._enter(road, train(place, proposal, self.settings.plan(self.seed)))
+            trial = train(place, proposal, self.settings.plan(self.seed))
+            self._enter(road, trial)
+            self.tell("in steps", trial, road.spent / self.declared.budget_flops)
         return road
 
     def winners(self, road: Road) -> list[Point]:
@@ -114,6 +121,7 @@ class Arms:
             name, plan = self.settings.road(self.seed, arm), self.settings.plan(self.seed)
             trial = self.desk.trained(name, len(road.trials), proposal, plan)
             found = self._enter(road, trial)
+            self.tell(arm, trial, road.spent / self.declared.budget_flops)
             strategy.tell(proposal, found[0].search if found else None)
         return road
 

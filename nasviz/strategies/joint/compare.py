@@ -24,15 +24,20 @@ from nasviz.study.trial import Trial
 OBJECTIVES = ("bits_per_byte", "flops_decode_per_token")
 _LOOK_S = 0.2
 
+Teller = Callable[[str, Trial, float | None], None]
+
 
 @dataclass(frozen=True)
 class Event:
-    """A finished trial of a comparison: of which seed and arm, and whether it is a re-training."""
+    """A finished trial of a comparison, of a seed and an arm.
+
+    spent_share: which part of the arm's budget is spent; None for a winner that was trained anew.
+    """
 
     seed: int
     arm: str
     trial: Trial
-    retrained: bool
+    spent_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,15 +98,16 @@ class JointRun:
         """Return one seed's run of each arm; seeds tell of their trials in `turn`."""
         study = Study.open(self.url, f"joint-seed-{seed}", objectives=OBJECTIVES)
         try:
-            desk = Desk(study, self.settings.corpus, self._teller(seed, turn), stop)
-            arms = Arms(self.settings, self.declared, desk, seed)
+            desk = Desk(study, self.settings.corpus, stop)
+            tell = self._teller(seed, turn)
+            arms = Arms(self.settings, self.declared, desk, seed, tell)
             static = arms.static()
             roads = {"static": static, "in steps": arms.in_steps(static), "joint": arms.joint()}
-            return {arm: self._judged(arms, arm, roads[arm]) for arm in ARMS}
+            return {arm: self._judged(arms, arm, roads[arm], tell) for arm in ARMS}
         finally:
             study.close()
 
-    def _judged(self, arms: Arms, arm: str, road: Road) -> ArmRun:
+    def _judged(self, arms: Arms, arm: str, road: Road, tell: Teller) -> ArmRun:
         """Return an arm's run with its winners trained anew, each with a seed that none had."""
         winners, flops = [], 0.0
         for place, point in enumerate(arms.winners(road)):
@@ -112,16 +118,15 @@ class JointRun:
                 Proposal(point.candidate, _searched_settings(road, point.trial)),
                 self.settings.plan(fresh),
             )
+            tell(arm, trial, None)
             flops += spent(arms.desk.study, trial)
             winners.append(Winner(point.candidate, point.search, tested(trial), trial.number))
         return ArmRun(len(road.trials), road.failed, road.spent, flops, tuple(winners))
 
-    def _teller(self, seed: int, turn: threading.Lock) -> Callable[[Trial], None]:
-        def tell(trial: Trial) -> None:
-            arm = trial.origin.split(":")[1]
-            name = arm.removesuffix(" winners")
+    def _teller(self, seed: int, turn: threading.Lock) -> Teller:
+        def tell(arm: str, trial: Trial, spent_share: float | None) -> None:
             with turn:
-                self.on_trial(Event(seed, name, trial, retrained=name != arm))
+                self.on_trial(Event(seed, arm, trial, spent_share))
 
         return tell
 

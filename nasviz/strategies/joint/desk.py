@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 from nasviz.errors import InputError
 from nasviz.execution.worker import ensure_worker
@@ -31,20 +29,12 @@ class Stopped(Exception):  # noqa: N818 (it is a request that was met, no error)
 class Desk:
     """Trains the proposals of one study's roads, each road's one after the other.
 
-    `on_trial` hears of each finished trial, old ones too; `stop` ends the waiting: the trial in
-    training is paused then, and `Stopped` raised.
+    `stop` ends the waiting: the trial in training is paused then, and `Stopped` raised.
     """
 
-    def __init__(
-        self,
-        study: Study,
-        corpus: str,
-        on_trial: Callable[[Trial], Any],
-        stop: threading.Event,
-    ) -> None:
+    def __init__(self, study: Study, corpus: str, stop: threading.Event) -> None:
         self.study = study
         self._corpus = corpus
-        self._on_trial = on_trial
         self._stop = stop
         self._roads: dict[str, list[int]] = {}
         for trial in study.trials():
@@ -70,9 +60,7 @@ class Desk:
                 proposal={**asked, "place": place},
             )
             known.append(trial.number)
-        finished = self._finished(known[place])
-        self._on_trial(finished)
-        return finished
+        return self._finished(known[place])
 
     def _check(self, number: int, proposal: Proposal) -> None:
         trial = self.study.trial(number)
