@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -250,6 +251,19 @@ def test_search_in_steps_shares_its_first_trials_and_tries_exits_on_their_winner
     sizes = {each.candidate.architecture for each in one.winners(known)}
     assert {each.candidate.architecture for each in dynamic} <= sizes
     assert len({each.candidate for each in dynamic}) == len(dynamic)
+
+
+def test_search_in_steps_goes_on_with_other_models_when_its_winners_have_nothing_new() -> None:
+    space = SPACE.with_dimension(Choice("activation_sparsity", (False, True)))
+    one = arms(MadeUp(), replace(settings(), space=space))
+    flat, deep = (
+        Proposal(static_space(SPACE).fixed("n_layers", n_layers).sample(1).row(0))
+        for n_layers in (1, 4)
+    )
+    asked = list(islice(one._dynamic_versions(([flat], [deep])), 6))
+    # No exit fits one layer: sparse is all that it can be.
+    assert [each.candidate.architecture.n_layers for each in asked] == [1, 4, 4, 4, 4, 4]
+    assert len({each.key for each in asked}) == 6
 
 
 def test_a_model_enters_with_the_thresholds_that_add_most_on_the_calibration_part() -> None:

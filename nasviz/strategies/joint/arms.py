@@ -2,7 +2,8 @@
 
 static: the strategy searches sizes alone.
 in steps: a share of the budget on the static arm's own road (its first trials count for both),
-    then the winners of that front are trained with dynamic settings drawn at random, in turn.
+    then the winners of that front are trained with dynamic settings drawn at random, in turn (and
+    the other models, where the winners have no new ones left).
 joint: the strategy proposes sizes and dynamic settings together.
 
 In all of them a trial is trained once, and an inner loop takes from its exit sweep, on the
@@ -13,7 +14,7 @@ may end beyond it by less than one trial.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -91,9 +92,9 @@ class Arms:
             if road.spent >= first:
                 break
             self._enter(road, trial)
-        winners = self._winners(road)
+        groups = self._winners_and_others(road)
         train = partial(self.desk.trained, self.settings.road(self.seed, "in steps"))
-        for place, proposal in enumerate(self._dynamic_versions(winners)):
+        for place, proposal in enumerate(self._dynamic_versions(groups)):
             if road.spent >= self.declared.budget_flops:
                 break
             trial = train(place, proposal, self.settings.plan(self.seed))
@@ -148,21 +149,29 @@ class Arms:
         road.points.extend(found)
         return found
 
-    def _winners(self, road: Road) -> list[Proposal]:
-        """Return the static winners, as they were proposed: spread along the front."""
+    def _winners_and_others(self, road: Road) -> tuple[list[Proposal], list[Proposal]]:
+        """Return the winners, as they were proposed, and the road's other models, best first."""
         trials = {trial.number: trial for trial in road.trials}
-        return [proposal_of(trials[each.trial]) for each in self.winners(road)]
+        won = [each.trial for each in self.winners(road)]
+        by_quality = sorted(road.points, key=lambda point: point.search)
+        others = [each.trial for each in by_quality if each.trial not in won]
+        first, second = ([proposal_of(trials[n]) for n in group] for group in (won, others))
+        return first, second
 
-    def _dynamic_versions(self, winners: list[Proposal]) -> Iterator[Proposal]:
-        """Yield the winners in turn, each with new dynamic settings, while there are new ones."""
-        streams = [self._versions_of(winner) for winner in winners]
-        while streams:
-            for stream in list(streams):
-                proposal = next(stream, None)
-                if proposal is None:
-                    streams.remove(stream)
-                else:
-                    yield proposal
+    def _dynamic_versions(self, groups: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
+        """Yield models in turn, each with new dynamic settings, while there are new ones.
+
+        The second group's turn comes when all settings of the first have been tried.
+        """
+        for group in groups:
+            streams = [self._versions_of(model) for model in group]
+            while streams:
+                for stream in list(streams):
+                    proposal = next(stream, None)
+                    if proposal is None:
+                        streams.remove(stream)
+                    else:
+                        yield proposal
 
     def _versions_of(self, winner: Proposal) -> Iterator[Proposal]:
         """Yield a winner under dynamic settings drawn at random, none twice."""
