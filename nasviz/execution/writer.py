@@ -28,14 +28,17 @@ class Writer:
         self._process: subprocess.Popen[str] | None = None
         self._hear: Callable[[Report], None] | None = None
         self._number = 0
+        self._closed = False
 
     def order(self, order: Order, hear: Callable[[Report], None]) -> int:
         """Have an order carried out and return its number; one that runs is stopped first.
 
         `hear` gets reports while it is written, and one that `ended` at last: wrong settings and a
-        process that dies are told there.
+        process that dies are told there. A closed writer takes no order and says nothing.
         """
         with self._lock:
+            if self._closed:
+                return self._number
             self.stop()
             self._number += 1
             self._hear = hear
@@ -54,7 +57,7 @@ class Writer:
     def close(self) -> None:
         """End the process; nobody hears of it any more."""
         with self._lock:
-            self._hear = None
+            self._closed, self._hear = True, None
             process, self._process = self._process, None
         if process is not None:
             process.kill()

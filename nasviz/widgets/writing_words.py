@@ -49,7 +49,7 @@ def pace_words(written: Written) -> Html:
     pieces.append(join([layers, text(f" of {written.n_layers} layers")]))
     if written.acceptance is not None and written.tokens_per_round is not None:
         pieces.append(join([bold(f"{written.acceptance:.0%}"), text(" of guesses kept")]))
-        pieces.append(join([bold(f"{written.tokens_per_round:.2f}"), text(" tokens a round")]))
+        pieces.append(join([bold(f"{written.tokens_per_round:.2f}"), text(" a round")]))
     return tag("div", join(pieces, " · "), css="nv-hint nv-pace")
 
 

@@ -96,6 +96,7 @@ def test_a_target_chooses_on_the_calibration_part_and_the_button_makes_it_the_po
     shown = "explorer._tabs.dynamic.controls.slider.values['threshold']"
     wanted = round(float(notebook.evaluate(shown)), 6)
     notebook.eventually("explorer.selection.inference.options[0].threshold", wanted)
+    expect(tab.locator(".nv-card")).to_contain_text("by what trial 1's exits said of held-out text")
     # The trial's exits stay on show: they answer for the new threshold too.
     notebook.eventually("explorer.state.exits.trial.number", 1)
 

@@ -141,6 +141,17 @@ def test_a_process_that_dies_is_said_and_another_takes_its_place(
     assert carried_out(writer, WriteOrder(folder, "a", 3, (STATIC,)))[-1].done
 
 
+def test_a_closed_writer_leaves_no_process_and_starts_none(folder: str) -> None:
+    made = Writer()
+    carried_out(made, WriteOrder(folder, "a", 3, (STATIC,)))
+    process = made._process
+    assert process is not None
+    made.close()
+    assert process.wait(10) == -9
+    made.order(WriteOrder(folder, "a", 3, (STATIC,)), lambda _report: pytest.fail("it wrote"))
+    assert made._process is None
+
+
 def test_it_ends_with_whoever_started_it(folder: str) -> None:
     made = Writer()
     carried_out(made, WriteOrder(folder, "a", 3, (STATIC,)))

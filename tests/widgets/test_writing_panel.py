@@ -198,6 +198,10 @@ def test_without_a_trained_model_it_says_what_to_do() -> None:
     assert "&lt;img" in said
     assert "Trials tab: 5" in said
     assert tab.writing.write.disabled
+    # Settings, text and what-if leave the page: there is nothing to set.
+    assert {part.layout.display for part in tab.writing._parts} == {"none"}
+    tab.state.select(done.candidate)
+    assert {part.layout.display for part in tab.writing._parts} == {None}
     tab.state.select(Candidate(SIZES.with_(n_layers=2)))
     assert "Press “Train this” first" in tab.writing.progress.value
 

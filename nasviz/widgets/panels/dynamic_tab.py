@@ -43,6 +43,7 @@ class DynamicTab:
         self._priced: tuple[object, ExitSweepCurve] | None = None
         self.empty = ipywidgets.HTML()
         self.empty.add_class("nv-column")
+        self.empty.add_class("nv-nothing")
         self.head = ipywidgets.HTML()
         self.said = ipywidgets.HTML()
         self.exactness = ipywidgets.HTML()

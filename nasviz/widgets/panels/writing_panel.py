@@ -74,18 +74,19 @@ class WritingPanel:
         actions.add_class("nv-actions")
         actions.add_class("nv-needs-kernel")
         title = ipywidgets.HTML(heading("What it writes", text("click a token: what if?")))
-        self._settings = ipywidgets.VBox([self.knobs, actions])
+        settings = ipywidgets.VBox([self.knobs, actions])
         columns = [
-            ipywidgets.VBox([self.head, self._settings, self.progress]),
+            ipywidgets.VBox([self.head, settings, self.progress]),
             ipywidgets.VBox([title, self.text, self.said]),
             self.what_if.view,
         ]
         for column in columns:
             column.add_class("nv-column")
-        top = ipywidgets.HBox(columns)
+        self._parts = (settings, *columns[1:])
+        self._top = ipywidgets.HBox(columns)
         for css in ("nv-tab", "nv-writing", "nv-below"):
-            top.add_class(css)
-        return ipywidgets.VBox([top, self.lanes.view])
+            self._top.add_class(css)
+        return ipywidgets.VBox([self._top, self.lanes.view])
 
     def refresh(self) -> None:
         """Say what would write now; texts of another trial leave the page."""
@@ -95,7 +96,10 @@ class WritingPanel:
                 self._authoring.stop()
                 self._running = False
                 self._forget()
-            self._settings.layout.display = None if hand is not None else "none"
+            for part in self._parts:
+                part.layout.display = None if hand is not None else "none"
+            alone = self._top.remove_class if hand is not None else self._top.add_class
+            alone("nv-alone")
             self.head.value = writing_head(hand)
             if hand is None:
                 trials = self.state.study.trials
