@@ -30,12 +30,12 @@ def find_parent(parent: int | str | os.PathLike[str], study: Study | None) -> Pa
     A folder needs no study. Raises `InputError` where there is no such trial or folder, or the
     trial has no model yet.
     """
-    if not isinstance(parent, int):
+    if isinstance(parent, str | os.PathLike):
         path = Path(parent).expanduser().resolve()
         return Parent(Lineage(parent_folder=str(path)), _checked_folder(path), "python")
     lineage = Lineage(parent_trial=trial_number(parent))
     if study is None:
-        raise InputError(f"parent={parent} is a trial's number; name its study")
+        raise InputError(f"parent={parent!r} is a trial's number; name its study")
     return Parent(lineage, parent_folder(study, lineage), study.trial(parent).corpus)
 
 

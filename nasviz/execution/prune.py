@@ -46,7 +46,7 @@ def prune(
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
     """
-    if isinstance(parent, int) and not isinstance(study, Study):
+    if not isinstance(parent, str | os.PathLike) and not isinstance(study, Study):
         study = Study.open(study)
     known = study if isinstance(study, Study) else None
     order = checked_order(find_parent(parent, known), target, plan, pruning, heal, corpus)

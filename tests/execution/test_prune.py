@@ -200,6 +200,8 @@ def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(
     n_trials = len(trained)
     with pytest.raises(InputError, match="no such trial"):
         add_pruned(trained, 99, TARGET)
+    with pytest.raises(InputError, match="is not a trial's number"):
+        add_pruned(trained, trained.trial(0), TARGET)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="there is no folder"):
         add_pruned(trained, tmp_path / "absent", TARGET)
     with pytest.raises(InputError, match=r"neither architecture\.json nor a config\.json"):

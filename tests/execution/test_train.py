@@ -228,6 +228,6 @@ def test_a_text_is_opened_once_before_its_trial(
 
     monkeypatch.setattr("nasviz.corpus.corpus.open_corpus", counted)
     monkeypatch.setattr("nasviz.execution.train.ensure_worker", lambda study: None)
-    monkeypatch.setattr("nasviz.execution.train.follow", lambda study, number, _: number)
+    monkeypatch.setattr("nasviz.execution.train.watch", lambda study, number, _: number)
     assert train(candidate, TrainingPlan(steps=1), corpus, study) == 0  # type: ignore[comparison-overlap]
     assert opened == [corpus]
