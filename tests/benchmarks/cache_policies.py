@@ -6,8 +6,11 @@ Run: python tests/benchmarks/cache_policies.py [--threads 1] [--contexts 256 102
 The first: for each context a model of 4 layers × 256 with random weights decodes at the context's
 end, static and under each policy, round by round in turn. Printed: microseconds of a token (median
 of rounds with their quartiles), as a share of the static model's, the milliseconds of the prompt,
-and what is kept. The second: bits per byte of a trial's checkpoint under policies of equal budget,
-on the first bytes of the corpus's test part, each token scored as if it had been generated.
+and what is kept. The second: for each layer of a trial's checkpoint the share of its attention that
+goes to the first four tokens of the text, beside what an even look at all tokens would give: where
+the two are alike, no sinks formed (Xiao et al. 2023, arXiv:2309.17453); then bits per byte under
+policies of equal budget, on the first bytes of the corpus's test part, each token scored as if it
+had been generated.
 """
 
 from __future__ import annotations
@@ -18,12 +21,16 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
+from torch import Tensor
 
 from nasviz.corpus.corpus import open_corpus
-from nasviz.corpus.tokenized import tokenize
+from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
 from nasviz.evaluation.policy_score import score_policy
+from nasviz.model import transformer
+from nasviz.model.attention import attention
 from nasviz.model.cache import KVCache
 from nasviz.model.checkpoint import load_checkpoint
 from nasviz.model.dynamic.caches import new_cache
@@ -36,6 +43,7 @@ from nasviz.space.options.kv_quantization import KVQuantization
 from nasviz.space.options.kv_window import KVWindow
 
 TOKENS, ROUNDS = 40, 5
+SINKS = 4
 
 TIMED = {
     "static": InferencePolicy(),
@@ -109,10 +117,34 @@ def score_all(model: Transformer, corpus: str, n_bytes: int) -> None:
     """Print the bits per byte under each policy, budgets an eighth and a quarter of the context."""
     context = model.architecture.context_length
     text = tokenize(open_corpus(corpus), model.architecture.vocab_size)
-    print(f"{model.architecture.title}, context {context}, {n_bytes:,} bytes of {corpus}\n")
+    print(f"{model.architecture.title}, context {context}, {n_bytes:,} bytes of {corpus}")
+    print_sinks(model, text)
     for name, policy in scored(context):
         score = score_policy(model, policy, text, "test", max_bytes=n_bytes).score
         print(f"{name:44} {score.bits_per_byte:.4f}", flush=True)
+
+
+@torch.inference_mode()
+def print_sinks(model: Transformer, text: TokenizedCorpus, texts: int = 32) -> None:
+    """Print which share of each layer's attention the first `SINKS` tokens of texts get."""
+    context = model.architecture.context_length
+    tokens = torch.from_numpy(text.tokens("test")[: texts * context].astype("int64"))
+    shares: list[float] = []
+
+    def watched(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        groups = queries.shape[2] // keys.shape[1]
+        scores = torch.einsum("blhd,bhsd->bhls", queries, keys.repeat_interleave(groups, dim=1))
+        causal = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        weights = (scores / queries.shape[-1] ** 0.5).masked_fill(~causal, -torch.inf).softmax(-1)
+        shares.append(float(weights[..., context // 2 :, :SINKS].sum(dim=-1).mean()))
+        return attention(queries, keys, values, mask)
+
+    with patch.object(transformer, "attention", watched):
+        model(tokens.view(-1, context))
+    even = sum(SINKS / seen for seen in range(context // 2 + 1, context + 1)) / (context // 2)
+    said = " ".join(f"{share:.3f}" for share in shares)
+    print(f"\nattention to the first {SINKS} tokens, from the second half of a context, by layer:")
+    print(f"{said}; an even look: {even:.3f}\n")
 
 
 def scored(context: int) -> Iterator[tuple[str, InferencePolicy]]:
@@ -129,8 +161,8 @@ def scored(context: int) -> Iterator[tuple[str, InferencePolicy]]:
                     yield f"{budget} keys, {said}", InferencePolicy((option,))
     for bits in (8, 4, 2):
         for keys in ("per_channel", "per_token"):
-            option = KVQuantization(bits, residual=16, keys=keys)
-            yield f"{bits} bits, keys {keys}", InferencePolicy((option,))
+            few = KVQuantization(bits, residual=16, keys=keys)
+            yield f"{bits} bits, keys {keys}", InferencePolicy((few,))
 
 
 if __name__ == "__main__":
