@@ -126,7 +126,12 @@ def test_recomputing_remembers_less():
         job = type(
             "OneJob",
             (),
-            {"architecture": model_sizes, "policy": InferencePolicy(), "plan": PLAN},
+            {
+                "architecture": model_sizes,
+                "policy": InferencePolicy(),
+                "plan": PLAN,
+                "healing": None,
+            },
         )
         model = first_model(job)
         model.recompute_activations = recompute

@@ -124,6 +124,7 @@ def update_at(stage: int) -> tuple[dict[str, torch.Tensor], int]:
     plan = TrainingPlan(steps=5, batch_size=6, zero_stage=stage, threads=1)
 
     class OneJob:
+        healing = None
         architecture = SIZES
         policy = InferencePolicy()
 
