@@ -17,7 +17,7 @@ from nasviz.evaluation.exit_trace import trace_exits
 from nasviz.evaluation.expert_load import ExpertLoad, measure_expert_load
 from nasviz.evaluation.latency import measure
 from nasviz.evaluation.observe import observe
-from nasviz.evaluation.policy_score import score_policy
+from nasviz.evaluation.policy_score import PolicyScore, score_policy
 from nasviz.evaluation.scoring import STRIDE, Score, inputs_of, score
 from nasviz.execution.dynamic_results import dynamic_results, sweep_json
 from nasviz.execution.layer_results import measured_layers
@@ -133,9 +133,8 @@ class QualityAlone:
         if skipping is not None and skipping.choose == "influence":
             layers = measured_layers(model, self.candidate, text, self.directory)
         test = score_policy(model, policy, text, "test", max_bytes=FEW_BYTES["test"])
-        self.search = score_policy(
-            model, policy, text, "search", max_bytes=FEW_BYTES["search"]
-        ).score
+        search = score_policy(model, policy, text, "search", max_bytes=FEW_BYTES["search"])
+        self.search = search.score
         option = policy.get(EarlyExit)
         if option is not None and not changes_cache(policy):
             # Other options that go together with exits are views of the weights.
@@ -154,12 +153,18 @@ class QualityAlone:
             self.found |= layers
             self.found["held_out_inputs"] += layers["block_influence"]["tokens"]
         self.found["policy_score"] = test.to_json()
-        load = None
-        if policy.get(MixtureOfExperts) is not None:
-            load = measure_expert_load(model, policy, text)
-            self.found["held_out_inputs"] += load.tokens
-        self.found["observed"] = observe(self.candidate, test, load=load).to_json()
+        self.found["observed"] = self._observed(model, test, "test")
+        # What a search sees of a cost may not come from the part that it is judged by.
+        self.found["search_observed"] = self._observed(model, search, "search")
         return test.score
+
+    def _observed(self, model: Transformer, scored: PolicyScore, part: str) -> dict[str, Any]:
+        """Return what the policy decided on one part; what is read for it is counted."""
+        policy, load = self.candidate.inference, None
+        if policy.get(MixtureOfExperts) is not None:
+            load = measure_expert_load(model, policy, self.tokenized, part)
+            self.found["held_out_inputs"] += load.tokens
+        return observe(self.candidate, scored, load=load).to_json()
 
     def _sweep(self, model: Transformer, option: EarlyExit, part: str) -> dict[str, Any]:
         """Return the sweep of one part; what its pass read is counted."""

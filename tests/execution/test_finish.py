@@ -12,6 +12,8 @@ from nasviz import Architecture, Candidate, InferencePolicy
 from nasviz.corpus.corpus import open_corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize
 from nasviz.evaluation.exit_trace import trace_exits
+from nasviz.evaluation.expert_load import measure_expert_load
+from nasviz.evaluation.observe import observe
 from nasviz.evaluation.policy_score import score_policy
 from nasviz.evaluation.scoring import score
 from nasviz.execution.finish import FEW_BYTES, FINISHES, STORED_THRESHOLDS, QualityAlone
@@ -23,6 +25,7 @@ from nasviz.quality.exit_sweep import sweep
 from nasviz.space.options.activation_sparsity import ActivationSparsity
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_window import KVWindow
+from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 
 ARCHITECTURE = Architecture(3, 22, 11, 256, 16, position="learned", norm="layernorm")
 EXITS = EarlyExit(heads="own", skipped_layers="recompute")
@@ -35,8 +38,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> TokenizedCorpus:
     return tokenize(open_corpus(path), 256)
 
 
-def made(policy: InferencePolicy) -> Transformer:
-    model = build_model(ARCHITECTURE, policy)
+def made(policy: InferencePolicy, sizes: Architecture = ARCHITECTURE) -> Transformer:
+    model = build_model(sizes, policy)
     initialise(model, 5)
     return model.eval()
 
@@ -96,3 +99,24 @@ def test_exits_beside_an_option_that_changes_the_cache_are_scored_as_they_are(
     finish, _ = finished(InferencePolicy((EXITS, KVWindow(window=5))), text, tmp_path)
     assert "exit_sweeps" not in finish.found
     assert finish.found["calibration_bits_per_byte"] > 0
+
+
+def test_what_a_search_sees_of_decisions_is_of_the_search_part(
+    text: TokenizedCorpus, tmp_path: Path
+) -> None:
+    policy = InferencePolicy((MixtureOfExperts(top_p=0.6),))
+    candidate = Candidate(replace(ARCHITECTURE, experts=4, experts_per_token=3), policy)
+    model = made(policy, candidate.architecture)
+    finish = FINISHES["quality"](candidate, text, tmp_path)
+    finish(model)
+    read = finish.found["held_out_inputs"]
+    for part, name in (("search", "search_observed"), ("test", "observed")):
+        scored = score_policy(model, policy, text, part, max_bytes=FEW_BYTES[part])
+        load = measure_expert_load(model, policy, text, part)
+        assert finish.found[name] == observe(candidate, scored, load=load).to_json()
+        read -= scored.score.tokens + load.tokens
+    assert finish.found["search_observed"] != finish.found["observed"]
+    calibration = score_policy(
+        model, policy, text, "calibration", max_bytes=FEW_BYTES["calibration"]
+    )
+    assert read == calibration.score.tokens

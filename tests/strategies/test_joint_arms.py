@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from nasviz import Candidate, SearchSpace
+from nasviz.cost.dynamic.observed import Observed
+from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError, RunError
 from nasviz.space.dimensions import Choice, Integer, Real
 from nasviz.space.options.early_exit import EarlyExit
@@ -97,7 +99,7 @@ class MadeUp:
             "search_bits_per_byte": quality(candidate),
             "calibration_bits_per_byte": quality(candidate) + 0.3,
         }
-        if candidate.inference:
+        if candidate.inference.get(EarlyExit) is not None:
             result["exit_sweeps"] = {
                 "search": sweep(candidate, 0.0), "calibration": sweep(candidate, 0.3)
             }  # fmt: skip
@@ -191,6 +193,29 @@ def test_a_trial_with_exits_is_a_point_for_each_threshold_that_is_allowed() -> N
     alone = MadeUp().trained("static", 0, Proposal(static), TrainingPlan(tokens=TOKENS))
     assert every[-1].search[1] == points_of(alone)[0].search[1]
     assert joint_points.tested(alone) == (quality(static) + 0.1, every[-1].search[1])
+
+
+@pytest.mark.parametrize("exits", [False, True])
+def test_a_search_sees_no_decision_that_was_made_on_the_test_part(exits: bool) -> None:
+    candidate = Candidate.from_json(
+        {"architecture": {"n_layers": 3, "d_model": 24, "n_heads": 2, "vocab_size": 256,
+                          "context_length": 16, "experts": 4, "experts_per_token": 3},
+         "inference": {"mixture_of_experts": {}, **({"early_exit": {}} if exits else {})}}
+    )  # fmt: skip
+    trial = MadeUp().trained("joint", 0, Proposal(candidate), TrainingPlan(tokens=TOKENS))
+    seen = {"experts_per_token": [2.5] * 3}
+    decided = {"search_observed": seen, "observed": {"experts_per_token": [1.5] * 3}}
+    trial = replace(trial, result={**trial.result, **decided})
+    last = points_of(trial)[-1]
+    observed = Observed.from_json(seen)
+    if exits:
+        shares = trial.result["exit_sweeps"]["search"]["exit_shares"][-1]
+        observed = replace(observed, exit_shares=tuple(shares))
+    expected = estimate(last.candidate, observed=observed).flops.decode_per_token
+    assert last.search[1] == last.calibration[1] == expected
+    tested = joint_points.tested(trial)
+    assert tested is not None
+    assert tested[1] < expected
 
 
 def test_a_failed_trial_spends_what_it_had_trained_on() -> None:

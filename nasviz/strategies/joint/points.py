@@ -4,7 +4,7 @@ A static trial is one point. A trial with early exit is as many as its sweep has
 from one training. The sweep is arithmetic on what the exits said while every layer ran: exact where
 skipped layers are recomputed, an estimate where states are propagated (the reported points are
 really run). Costs are the operations of one generated token, exit checks counted, under the
-decisions that were seen on the text.
+decisions that were seen on the text: while searching none that were seen on the test part.
 """
 
 from __future__ import annotations
@@ -63,12 +63,13 @@ def tested(trial: Trial) -> Values | None:
     """Return a complete trial's values on the test part, as it was really run; else None."""
     if trial.state != "complete":
         return None
-    return float(trial.result["bits_per_byte"]), _flops(trial.candidate, _observed(trial))
+    observed = Observed.from_json(trial.result.get("observed", {}))
+    return float(trial.result["bits_per_byte"]), _flops(trial.candidate, observed)
 
 
 def _own_point(trial: Trial) -> Point:
-    """Return the point of a trial as it was run: decisions are those seen on the test part."""
-    flops = _flops(trial.candidate, _observed(trial))
+    """Return the point of a trial as it was run: decisions are those seen on the search part."""
+    flops = _flops(trial.candidate, _seen_in_search(trial))
     return Point(
         trial.number,
         trial.candidate,
@@ -83,18 +84,20 @@ def _swept_point(trial: Trial, sweeps: Mapping[str, Any], row: int) -> Point:
     chosen = replace(option, threshold=sweeps["search"]["thresholds"][row], thresholds=())
     policy = trial.candidate.inference.with_(chosen)
     candidate = Candidate(trial.candidate.architecture, policy)
+    seen = _seen_in_search(trial)
     values = {
         part: (
             float(sweep["bits_per_byte"][row]),
-            _flops(candidate, Observed(exit_shares=tuple(sweep["exit_shares"][row]))),
+            _flops(candidate, replace(seen, exit_shares=tuple(sweep["exit_shares"][row]))),
         )
         for part, sweep in sweeps.items()
     }
     return Point(trial.number, candidate, values["calibration"], values["search"])
 
 
-def _observed(trial: Trial) -> Observed:
-    return Observed.from_json(trial.result.get("observed", {}))
+def _seen_in_search(trial: Trial) -> Observed:
+    """Return what a trial's policy decided on the search part: the test part is for reports."""
+    return Observed.from_json(trial.result.get("search_observed", {}))
 
 
 def _flops(candidate: Candidate, observed: Observed) -> float:
