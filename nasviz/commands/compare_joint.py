@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nasviz.commands.catalogue import add_field
+from nasviz.errors import InputError
 
 if TYPE_CHECKING:
     from nasviz.strategies.joint.compare import Event
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare and print; returns 0, or 1 where an arm has nothing to show.
+    """Compare and print; returns 0, or 1 where an arm has no winner that was tested.
 
     Raises `InputError` before anything is written where the input is wrong.
     """
@@ -93,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.figure is not None:
         check_page(arguments.figure)
+    if arguments.seeds < 1:
+        raise InputError(f"--seeds {arguments.seeds} leaves nothing to compare over; 1 or more")
     settings = JointSettings(
         read_space(arguments.space, sys.stdin),
         trials=arguments.trials,
@@ -110,10 +113,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     _declare(joint.declared, arguments.json)
     found = joint.run()
-    if arguments.figure is not None:
-        _write_page(found, arguments.figure)
     print(json.dumps(found.to_json()) if arguments.json else as_text(found), flush=True)
-    return 0 if all(found.hypervolumes(arm) for arm in ("static", "in steps", "joint")) else 1
+    if arguments.figure is not None:  # last: a disk that refuses costs the page alone
+        _write_page(found, arguments.figure)
+    return 0 if all(len(found.points(arm)) for arm in found.arms) else 1
 
 
 def _declare(declared: Declared, as_json: bool) -> None:

@@ -17,9 +17,11 @@ from nasviz import SearchSpace, Study
 from nasviz.cli import main
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.cost.estimate import estimate
+from nasviz.execution.lock import held_alone
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
 from nasviz.space.dimensions import Choice, Integer, Real
-from nasviz.strategies.joint.record import JointComparison
+from nasviz.strategies.joint.compare import LOCK, JointRun
+from nasviz.strategies.joint.record import ArmRun, JointComparison, Winner
 from nasviz.study.trial import Trial
 
 NASVIZ = [sys.executable, "-m", "nasviz.cli", "compare-joint"]
@@ -166,7 +168,9 @@ def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
         (["laptop"], "no dynamic setting to search"),
         (["dynamik"], "did you mean 'dynamic'?"),
         (["dynamic", "--trials", "0"], "trials=0"),
-        (["dynamic", "--seeds", "0"], "seeds=[]"),
+        (["dynamic", "--seeds", "0"], "--seeds 0 leaves nothing to compare over"),
+        (["dynamic", "--seeds", "-2"], "--seeds -2 leaves nothing to compare over"),
+        (["dynamic", "--study", "nowhere/study.db"], "nowhere is not there"),
         (["dynamic", "--winners", "0"], "winners=0"),
         (["dynamic", "--side-by-side", "0"], "side_by_side=0"),
         (["dynamic", "--first-share", "1.5"], "first_share=1.5"),
@@ -192,3 +196,59 @@ def test_a_wrong_comparison_is_exit_code_2_and_nothing_is_written(
     assert message in said.err
     assert said.out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def comparison_in_which(joint_was_tested: bool, run: JointRun) -> JointComparison:
+    """Return what a run of one seed might come to, with a winner of each arm."""
+    candidate = SPACE.sample(1).row(0)
+
+    def arm(tested: bool) -> ArmRun:
+        values = (4.0, 1e5)
+        return ArmRun(3, 0, 1e9, 1e9, (Winner(candidate, values, values if tested else None, 0),))
+
+    arms = {"static": arm(True), "in steps": arm(True), "joint": arm(joint_was_tested)}
+    return JointComparison(run.settings, run.declared, {0: arms}, {})
+
+
+@pytest.mark.parametrize(("tested", "code"), [(True, 0), (False, 1)])
+def test_an_arm_without_a_tested_winner_is_exit_code_1(
+    tested: bool,
+    code: int,
+    space_file: str,
+    corpus: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(JointRun, "run", lambda run: comparison_in_which(tested, run))
+    needed = ["--corpus", corpus, "--study", "study.db", "--tokens", "1000", "--trials", "2"]
+    assert main(["compare-joint", space_file, *needed, "--seeds", "1"]) == code
+    assert "Over 1 seed, joint search " in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_written_costs_no_result(
+    space_file: str,
+    corpus: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "fronts.html"
+    page.mkdir()  # a folder is in the file's place
+    monkeypatch.setattr(JointRun, "run", lambda run: comparison_in_which(True, run))
+    needed = ["--corpus", corpus, "--study", "study.db", "--tokens", "1000", "--trials", "2"]
+    needed += ["--seeds", "1", "--figure", str(page)]
+    assert main(["compare-joint", space_file, *needed]) == 1
+    said = capsys.readouterr()
+    assert "Over 1 seed, joint search " in said.out
+    assert "could not be written" in said.err
+
+
+def test_a_second_run_of_a_comparison_at_work_is_refused_and_asks_for_no_trial(
+    studies, space_file: str, corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needed = ["--corpus", corpus, "--study", str(tmp_path / "study.db")]
+    needed += ["--tokens", "1000", "--trials", "2", "--seeds", "1"]
+    with held_alone(studies(0).home / LOCK, "another process"):
+        assert main(["compare-joint", space_file, *needed]) == 2
+    assert "a comparison is at work in it; wait until it has ended" in capsys.readouterr().err
+    assert len(studies(0)) == 0

@@ -154,6 +154,7 @@ def test_a_space_that_leaves_nothing_to_compare_is_refused(
         ({"seeds": ()}, "seeds=\\[\\]"),
         ({"seeds": (1, 1)}, "seeds=\\[1, 1\\]"),
         ({"reference": (1.0, math.nan)}, "reference="),
+        ({"reference": (1.0,)}, "reference=\\[1.0\\] is not two numbers"),
         ({"strategy": "nsga3"}, "did you mean 'nsga2'"),
         ({"tokens": 0}, "tokens=0"),
     ],
@@ -322,14 +323,15 @@ def test_the_same_comparison_asks_for_the_same_trials() -> None:
 
 
 def test_an_arms_trials_are_told_apart_by_everything_that_matters_but_other_seeds() -> None:
-    same = settings().road(3, "joint")
-    assert settings(seeds=(3, 4, 5)).road(3, "joint") == same
+    def road(seed: int = 3, arm: str = "joint", text: str = "c0ffee", **changes: Any) -> str:
+        return settings(**changes).road(seed, arm, text)
+
+    assert road(seeds=(3, 4, 5)) == road()
     others = [
-        settings().road(4, "joint"), settings().road(3, "static"),
-        settings(trials=10).road(3, "joint"), settings(tokens=2_000).road(3, "joint"),
-        settings(reference=(4.0, 1e6)).road(3, "joint"), settings(corpus="tiny").road(3, "joint"),
+        road(4), road(arm="static"), road(trials=10), road(tokens=2_000),
+        road(reference=(4.0, 1e6)), road(corpus="tiny"), road(text="decaf"),
     ]  # fmt: skip
-    assert len({same, *others}) == 7
+    assert len({road(), *others}) == 8
 
 
 def test_a_desk_finds_what_is_there_and_refuses_another_candidate_in_its_place() -> None:

@@ -77,6 +77,10 @@ class Arms:
     seed: int
     tell: Callable[[str, Trial, float], None] = lambda arm, trial, share: None
 
+    def road(self, arm: str) -> str:
+        """Return the origin of an arm's trials."""
+        return self.settings.road(self.seed, arm, self.declared.corpus_sha256)
+
     def static(self) -> Road:
         """Return what searching sizes alone came to."""
         return self._searched("static", static_space(self.settings.space))
@@ -93,7 +97,7 @@ class Arms:
                 break
             self._enter(road, trial)
         groups = self._winners_and_others(road)
-        train = partial(self.desk.trained, self.settings.road(self.seed, "in steps"))
+        train = partial(self.desk.trained, self.road("in steps"))
         for place, proposal in enumerate(self._dynamic_versions(groups)):
             if road.spent >= self.declared.budget_flops:
                 break
@@ -119,8 +123,8 @@ class Arms:
             if proposal.key in asked:
                 break  # nothing new is left
             asked.add(proposal.key)
-            name, plan = self.settings.road(self.seed, arm), self.settings.plan(self.seed)
-            trial = self.desk.trained(name, len(road.trials), proposal, plan)
+            plan = self.settings.plan(self.seed)
+            trial = self.desk.trained(self.road(arm), len(road.trials), proposal, plan)
             found = self._enter(road, trial)
             self.tell(arm, trial, road.spent / self.declared.budget_flops)
             strategy.tell(proposal, found[0].search if found else None)

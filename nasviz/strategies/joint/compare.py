@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasviz.errors import InputError
+from nasviz.execution.lock import held_alone
 from nasviz.execution.results import versions
 from nasviz.strategies.joint.arms import ARMS, Arms, Road
 from nasviz.strategies.joint.budget import spent
@@ -18,10 +19,12 @@ from nasviz.strategies.joint.points import tested
 from nasviz.strategies.joint.record import ArmRun, JointComparison, Winner
 from nasviz.strategies.joint.settings import FRESH_SEEDS, Declared, JointSettings, declare
 from nasviz.strategies.strategy import Proposal
+from nasviz.study.location import locate
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 
 OBJECTIVES = ("bits_per_byte", "flops_decode_per_token")
+LOCK = "comparison.lock"
 _LOOK_S = 0.2
 
 Teller = Callable[[str, Trial, float | None], None]
@@ -45,7 +48,8 @@ class JointRun:
     """A comparison, checked and declared; nothing is stored before `run`.
 
     Each seed is a study named `joint-seed-0`, … at `url`, with a worker of its own; `side_by_side`
-    of them run at a time. The same run again goes on where it was left.
+    of them run at a time. The same run again goes on where it was left; two at a time on one
+    machine are refused, since they would ask for every trial twice.
     """
 
     settings: JointSettings
@@ -65,10 +69,12 @@ class JointRun:
     ) -> JointRun:
         """Return the run with its budget and reference point declared.
 
-        Raises `InputError` for a corpus that can't be trained on and fewer than one at a time.
+        Raises `InputError` for a corpus that can't be trained on, an address that can't hold a
+        study, and fewer than one at a time.
         """
         if side_by_side < 1:
             raise InputError(f"side_by_side={side_by_side!r} is not a whole number from 1 up")
+        locate(url)
         return cls(settings, declare(settings), url, side_by_side, on_trial)
 
     def run(self) -> JointComparison:
@@ -98,14 +104,19 @@ class JointRun:
         """Return one seed's run of each arm; seeds tell of their trials in `turn`."""
         study = Study.open(self.url, f"joint-seed-{seed}", objectives=OBJECTIVES)
         try:
-            desk = Desk(study, self.settings.corpus, stop)
-            tell = self._teller(seed, turn)
-            arms = Arms(self.settings, self.declared, desk, seed, tell)
-            static = arms.static()
-            roads = {"static": static, "in steps": arms.in_steps(static), "joint": arms.joint()}
-            return {arm: self._judged(arms, arm, roads[arm], tell) for arm in ARMS}
+            with held_alone(study.home / LOCK, f"{study!r}: a comparison is at work in it"):
+                return self._compared(study, seed, stop, self._teller(seed, turn))
         finally:
             study.close()
+
+    def _compared(
+        self, study: Study, seed: int, stop: threading.Event, tell: Teller
+    ) -> Mapping[str, ArmRun]:
+        desk = Desk(study, self.settings.corpus, stop)
+        arms = Arms(self.settings, self.declared, desk, seed, tell)
+        static = arms.static()
+        roads = {"static": static, "in steps": arms.in_steps(static), "joint": arms.joint()}
+        return {arm: self._judged(arms, arm, roads[arm], tell) for arm in ARMS}
 
     def _judged(self, arms: Arms, arm: str, road: Road, tell: Teller) -> ArmRun:
         """Return an arm's run with its winners trained anew, each with a seed that none had."""
@@ -113,7 +124,7 @@ class JointRun:
         for place, point in enumerate(arms.winners(road)):
             fresh = FRESH_SEEDS + arms.seed * self.settings.winners + place
             trial = arms.desk.trained(
-                self.settings.road(arms.seed, f"{arm} winners"),
+                arms.road(f"{arm} winners"),
                 place,
                 Proposal(point.candidate, _searched_settings(road, point.trial)),
                 self.settings.plan(fresh),

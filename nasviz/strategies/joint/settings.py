@@ -63,7 +63,9 @@ class JointSettings:
             raise InputError(f"first_share={self.first_share!r} is not between 0 and 1")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(f"seeds={list(self.seeds)} are not different whole numbers from 0 up")
-        if self.reference is not None and not all(0 < each < math.inf for each in self.reference):
+        if self.reference is not None and not (
+            len(self.reference) == 2 and all(0 < each < math.inf for each in self.reference)
+        ):
             raise InputError(f"reference={list(self.reference)} is not two numbers above 0")
         self.plan(0)
 
@@ -99,9 +101,13 @@ class JointSettings:
             **{name: data[name] for name in _PLAIN},
         )
 
-    def road(self, seed: int, arm: str) -> str:
-        """Return the origin of an arm's trials: equal for equal settings but for other seeds."""
-        told = {**self.to_json(), "seeds": [seed], "plan": self.plan(seed).to_json()}
+    def road(self, seed: int, arm: str, corpus_sha256: str) -> str:
+        """Return the origin of an arm's trials: equal for equal settings but for other seeds.
+
+        `corpus_sha256` is the text's: a file that was changed is another comparison.
+        """
+        plan = self.plan(seed).to_json()
+        told = {**self.to_json(), "seeds": [seed], "plan": plan, "text": corpus_sha256}
         text = json.dumps(told, sort_keys=True)
         return f"joint:{arm}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
