@@ -7,6 +7,9 @@ from torch import Tensor
 
 from nasviz.errors import InputError, RunError
 
+# Below it logits that are divided by it leave the range of float32.
+SMALLEST_TEMPERATURE = 1e-6
+
 
 class Chooser:
     """Takes the likeliest token at temperature 0, else draws among the `top_k` likeliest.
@@ -18,6 +21,13 @@ class Chooser:
     def __init__(self, temperature: float = 0.0, top_k: int | None = None, seed: int = 0) -> None:
         if not 0 <= temperature < float("inf"):
             raise InputError(f"temperature={temperature!r} is not 0 or a positive number")
+        if 0 < temperature < SMALLEST_TEMPERATURE:
+            raise InputError(
+                f"temperature={temperature!r} is too small to divide by; {SMALLEST_TEMPERATURE:g} "
+                "or more, or 0 for the likeliest token always"
+            )
+        if not 0 <= seed < 2**63:
+            raise InputError(f"seed={seed!r} is not a whole number from 0 to 2**63 - 1")
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k={top_k} leaves no token to choose; 1 or more")
         self.temperature = temperature

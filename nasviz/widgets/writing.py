@@ -19,7 +19,7 @@ def written_by(study: Study, number: int, prompt: str) -> str:
     """
     command = [sys.executable, "-m", "nasviz.cli", "generate", str(study.directory(number))]
     done = subprocess.run(
-        [*command, "--prompt", prompt],
+        [*command, f"--prompt={prompt}"],  # in one word: a prompt may begin with a dash
         capture_output=True,
         text=True,
         timeout=GENERATE_S,

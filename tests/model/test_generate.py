@@ -117,6 +117,9 @@ def test_a_model_in_training_is_given_back_in_training():
         ([-1], {}, "token -1 at place 0"),
         ([1], {"temperature": -0.1}, "temperature=-0.1"),
         ([1], {"temperature": float("nan")}, "temperature=nan"),
+        ([1], {"temperature": 1e-300}, "too small to divide by"),
+        ([1], {"seed": -1}, "seed=-1 is not"),
+        ([1], {"seed": 2**64}, "seed=18446744073709551616 is not"),
         ([1], {"top_k": 0}, "top_k=0 leaves no token"),
     ],
 )

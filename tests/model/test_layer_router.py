@@ -140,6 +140,18 @@ def test_a_model_without_gates_is_refused_and_one_with_gates_can_run_static() ->
     assert isinstance(half.walk, PlainWalk)
 
 
+def test_a_router_that_keeps_all_of_one_layer_is_the_static_model() -> None:
+    option = LayerSkip(keep=1.0, choose="router")
+    sizes = Architecture(1, 24, 2, 64, 16)
+    option.check_fits(sizes)
+    policy = InferencePolicy((option,))
+    routed, static = (
+        estimate(Candidate(sizes, each)).flops for each in (policy, InferencePolicy())
+    )
+    assert routed.decode_per_token == static.decode_per_token
+    assert routed.training_per_token == static.training_per_token
+
+
 def test_settings_that_leave_a_router_nothing_to_decide_are_refused() -> None:
     with pytest.raises(InputError, match="leave one of them out"):
         LayerSkip(choose="router", layers=(0, 2))

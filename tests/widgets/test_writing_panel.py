@@ -126,6 +126,19 @@ def test_a_static_trial_writes_but_has_nothing_to_race_against() -> None:
     assert desk.written[0][1] == (InferencePolicy(),)
 
 
+def test_a_token_that_was_clicked_while_the_text_grew_is_the_one_to_replay_from() -> None:
+    tab, desk = panel_of(trial_with(Candidate(SIZES, EXITS)))
+    what_if = tab.writing.what_if
+    tab.writing.write.click()
+    desk.say(Report(7, (text_of("a", "b"),)))
+    tab.writing.text.tapped = 1
+    assert what_if.button.disabled
+    desk.say(Report(7, (text_of("a", "b", "c"),), done=True))
+    assert "From token 2, <b>“b”</b>" in what_if.token.value
+    what_if.button.click()
+    assert desk.replayed[0][:2] == (7, 1)
+
+
 def test_a_clicked_token_is_replayed_under_what_the_knobs_change() -> None:
     tab, desk = written()
     what_if = tab.writing.what_if

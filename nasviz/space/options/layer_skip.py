@@ -100,7 +100,8 @@ class LayerSkip(Option):
             "the first layer always runs, and no other would with so low a capacity; raise "
             "layer_skip.keep",
             ("n_layers",), ("keep", "choose"),
-            lambda n_layers, keep, choose: (n_layers * keep > 1) | (choose != "router"),
+            lambda n_layers, keep, choose:
+            (n_layers * keep > 1) | (keep == 1) | (choose != "router"),
         ),
         FitRule(
             "the model's own window counts positions, and routed layers miss some; set "

@@ -171,6 +171,8 @@ class WritingPanel:
             self._number = report.number
             self.said.value = ended_words(report, hand, Hardware.default())
             self.what_if.show(hand)
+            # A token that was clicked while the text grew: no second click on it would be heard.
+            self.what_if.point(self.text.tapped, self._written)
         self._follow(report, asked.n_tokens)
 
     def _race(self) -> None:
