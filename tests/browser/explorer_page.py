@@ -68,8 +68,8 @@ def tap_the_cloud(notebook: Notebook) -> None:
 
 
 def type_into(page: Page, knob: str, text: str) -> None:
-    """Type into a field of the tabs, and press Enter."""
-    field = page.locator(f".nv-tabs [data-knob={knob}] input")
+    """Type into a field of the tab in front, and press Enter."""
+    field = page.locator(f".nv-tabs [data-knob={knob}] input:visible")
     field.fill(text)
     field.press("Enter")
 
