@@ -92,6 +92,8 @@ class Writer:
     def _listen(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
+            if not line.endswith("\n"):
+                break  # it died in the middle of a report
             self._tell(process, Report.from_json(json.loads(line)))
         process.wait()
         with errors:

@@ -7,6 +7,7 @@ whose layers were measured what they change in `block_influence.json`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def load_block_influence(directory: str | Path, n_layers: int) -> tuple[float, .
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         found = tuple(float(each) for each in said)
+        if not all(map(math.isfinite, found)):
+            raise ValueError(f"{list(found)} are not numbers all")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:

@@ -53,11 +53,17 @@ class Authoring:
     def __init__(self, study: Callable[[], Study]) -> None:
         self._study = study
         self._writer = Writer()
+        self._lock = threading.Lock()
+        self._asked = 0  # how many texts were asked for
+        self._stopped = 0  # those up to this one are to be written no more
 
     def write(
         self, trial: Trial, policies: Sequence[InferencePolicy], asked: Asked, hear: Hear
     ) -> None:
         """Have a trial's model write what is asked, once under each policy, in turn."""
+        with self._lock:
+            self._asked += 1
+            number = self._asked
 
         def order() -> None:
             try:
@@ -68,7 +74,12 @@ class Authoring:
             told = WriteOrder(
                 folder, asked.prompt, asked.n_tokens, tuple(policies), asked.temperature, asked.seed
             )
-            self._writer.order(told, hear)
+            with self._lock:
+                if number < self._asked:
+                    return  # another text was asked for since; nobody waits for this one
+                self._writer.order(told, hear)
+                if number <= self._stopped:
+                    self._writer.stop()
 
         # The study may still be opening.
         threading.Thread(target=order, name="nasviz-write", daemon=True).start()
@@ -78,8 +89,10 @@ class Authoring:
         self._writer.order(ReplayOrder(text, at, policy), hear)
 
     def stop(self) -> None:
-        """Ask for no more of what is being written."""
-        self._writer.stop()
+        """Ask for no more of what is being written, or waits for the study to be written."""
+        with self._lock:
+            self._stopped = self._asked
+            self._writer.stop()
 
     def close(self) -> None:
         """End the process that writes."""

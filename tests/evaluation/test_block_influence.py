@@ -108,7 +108,7 @@ def test_it_stays_with_the_model_its_checkpoint_and_its_slices(
     assert load_checkpoint(tmp_path / "again").block_influence == (0.1, 0.3, 0.2)
 
 
-@pytest.mark.parametrize("broken", ["[0.1, 0.2]", "{", "[null, 1, 2]"])
+@pytest.mark.parametrize("broken", ["[0.1, 0.2]", "{", "[null, 1, 2]", "[0.1, NaN, 0.2]"])
 def test_a_broken_file_is_refused_by_name(model: Transformer, tmp_path: Path, broken: str) -> None:
     save_checkpoint(model, tmp_path)
     (tmp_path / "block_influence.json").write_text(broken)

@@ -161,3 +161,19 @@ def test_it_ends_with_whoever_started_it(folder: str) -> None:
     process.stdin.close()
     assert process.wait(10) == 0
     made.close()
+
+
+def test_a_process_that_dies_in_the_middle_of_a_report_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = 'import sys; sys.stdin.readline(); sys.stdout.write(\'{"number": 1, "te\')'
+    (tmp_path / "half_a_report.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("nasviz.execution.writer.MODULE", "half_a_report")
+    writer, reports = Writer(), []
+    try:
+        writer.order(WriteOrder("nowhere", "a", 4, (InferencePolicy(),)), reports.append)
+        eventually(lambda: bool(reports), "the report")
+    finally:
+        writer.close()
+    assert "the process that writes has ended (code 0)" in reports[0].failed
