@@ -86,8 +86,10 @@ def test_the_verdict_is_one_sentence_with_both_intervals() -> None:
 def test_one_seed_tells_nothing_from_noise() -> None:
     alone = paired_difference([0.9], [0.1])
     assert alone.outcome == "within noise"
-    assert sentence({"static search": alone}).startswith(
-        "Over 1 seed, joint search was within noise of static search"
+    mean = 100 * alone.mean
+    assert sentence({"static search": alone}) == (
+        f"Over 1 seed, joint search was within noise of static search ({mean:+.2f} points of the "
+        "box, without an interval)."
     )
 
 

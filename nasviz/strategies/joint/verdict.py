@@ -82,9 +82,14 @@ def sentence(against: Mapping[str, Difference]) -> str:
     Differences are shares of the box between the origin and the reference point.
     """
     parts = [
-        f"{_VERBS[each.outcome]} {name} ({100 * each.mean:+.2f} points of the box, 95% interval "
-        f"{100 * each.low:+.2f} to {100 * each.high:+.2f})"
+        f"{_VERBS[each.outcome]} {name} ({100 * each.mean:+.2f} points of the box, {_spread(each)})"
         for name, each in against.items()
     ]
     seeds = next(iter(against.values())).n
     return f"Over {seeds} {'seed' if seeds == 1 else 'seeds'}, joint search {' and '.join(parts)}."
+
+
+def _spread(difference: Difference) -> str:
+    if difference.n < 2:
+        return "without an interval"
+    return f"95% interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
