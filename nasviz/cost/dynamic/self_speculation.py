@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -28,10 +28,13 @@ def run(settings: Settings, running: Running, observed: Observed) -> Running:
     rounds = 1 / each_round  # a generated token's share of a round
     first, *others = running.decode
     on = choose(settings.on, choose(length > 0, 1, 0), 0)
+    guess = Pass(layers, (length + 1) * rounds, logits=length / (length + 1))
+    # In a table other rows' first pass may be that of an option which guesses exclude.
     guessing = Pass(
-        layers=choose(on, layers, first.layers),
-        share=choose(on, (length + 1) * rounds, first.share),
-        logits=choose(on, length / (length + 1), first.logits),
+        **{
+            each.name: choose(on, getattr(guess, each.name), getattr(first, each.name))
+            for each in fields(Pass)
+        }
     )
     checking = Pass(
         layers=running.sizes.n_layers - layers,
