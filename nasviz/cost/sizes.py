@@ -137,8 +137,11 @@ def flag(condition: Amount) -> Amount:
 
 
 def half(even: Amount) -> Amount:
-    """Return half of an even amount, exactly; dividing floats is slow, so arrays multiply."""
-    return even * 0.5 if isinstance(even, np.ndarray) else even // 2
+    """Return half of an even amount, or of a mean that need not be whole, exactly.
+
+    Dividing floats is slow, so arrays multiply.
+    """
+    return even * 0.5 if isinstance(even, float | np.ndarray) else even // 2
 
 
 def smaller(a: Amount, b: Amount) -> Amount:

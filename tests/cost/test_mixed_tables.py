@@ -42,3 +42,10 @@ def test_two_options_side_by_side_cost_what_each_costs_alone(pair: tuple[Option,
         expected = [float(each[name]) for each in alone]
         found = np.broadcast_to(np.asarray(column, np.float64), 2)
         np.testing.assert_allclose(found, expected, rtol=1e-4, err_msg=name)
+
+
+def test_pairs_that_a_mean_number_of_tokens_makes_are_not_cut_to_whole_ones() -> None:
+    # Seven tenths of the tokens go on, on average: no whole number of them.
+    routed = Candidate(SIZES, InferencePolicy((LayerSkip(keep=0.7, choose="router"),)))
+    alone, table = estimate(routed), estimate(CandidateTable.of([routed]))
+    assert alone.flops.causal_saving == pytest.approx(table.flops.causal_saving[0], rel=1e-12)
