@@ -30,7 +30,6 @@ from nasviz.space.pruning import Pruning
 from nasviz.study import queue
 from nasviz.study.lineage_cost import lineage_cost
 from nasviz.study.trial import Trial
-from nasviz.training.engine import leave_processes
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +62,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, corpus: str) -> Iterator[S
     assert worked(study).state == "complete"
     yield study
     study.close()
-    leave_processes()
 
 
 def test_a_pruned_trial_is_the_parents_parts_as_an_ordinary_model(trained: Study) -> None:
