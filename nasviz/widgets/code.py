@@ -11,7 +11,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.registry import OPTIONS, setting_fields
 from nasviz.space.search_space import SearchSpace
-from nasviz.widgets.option_space import option_of, with_mode
+from nasviz.widgets.option_space import brought_by, option_of, with_mode
 from nasviz.widgets.ranges import full_range
 from nasviz.widgets.state import ExplorerState
 
@@ -96,7 +96,9 @@ def space_code(space: SearchSpace) -> str:
     """Return the calls that make a space: its sizes, then each option of inference in it."""
     sizes, calls = space, []
     for kind in OPTIONS:
-        for name in (kind.NAME, *(field.name for field in setting_fields(kind))):
+        # Those that are the space's own are among its sizes.
+        brought = [each.name for each in brought_by(kind) if each in space.dimensions]
+        for name in (kind.NAME, *brought, *(field.name for field in setting_fields(kind))):
             if name in space.base:
                 calls.append(f".fixed({name!r}, {space.base[name]!r})")
             elif name in space.names:
