@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class NasvizError(Exception):
@@ -22,6 +22,13 @@ class RunError(NasvizError, RuntimeError):
     """The input was right and the run failed: out of memory, NaN, a killed worker."""
 
     exit_code = 1
+
+
+def check_names(kind: str, names: Iterable[object], known: Collection[str]) -> None:
+    """Raise `unknown_name`'s error for the first of `names` that is none of `known`."""
+    for name in names:
+        if name not in known:
+            raise unknown_name(kind, name, known)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> InputError:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from nasviz.cost.measured import Measured
 from nasviz.cost.workload import PRECISIONS
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names, unknown_name
 
 Kind = Literal["phone", "board", "laptop", "desktop", "data-centre", "calibrated"]
 KINDS = ("phone", "board", "laptop", "desktop", "data-centre", "calibrated")
@@ -145,9 +145,7 @@ class Hardware:
         if not isinstance(data, Mapping):
             raise InputError(f"hardware is an object of figures, not {data!r}")
         known = [each.name for each in fields(cls)]
-        for name in data:
-            if name not in known:
-                raise unknown_name("hardware figure", name, known)
+        check_names("hardware figure", data, known)
         required = known[: known.index("matmul_efficiency")]
         missing = [name for name in required if name not in data]
         if missing:

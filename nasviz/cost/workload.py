@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from nasviz.cost.workload_fields import WORKLOAD_FIELDS
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
 Optimizer = Literal["adamw", "muon"]
@@ -96,7 +96,7 @@ class Workload:
 
     def with_(self, **changes: Any) -> Workload:
         """Return a copy with some values changed; raises `InputError` for unknown names."""
-        self._check_names(changes)
+        check_names("workload value", changes, WORKLOAD_FIELDS)
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
@@ -108,11 +108,5 @@ class Workload:
         """Return the workload that `data`, a mapping, describes; what it lacks is default."""
         if not isinstance(data, Mapping):
             raise InputError(f"a workload is an object of values, not {data!r}")
-        cls._check_names(data)
+        check_names("workload value", data, WORKLOAD_FIELDS)
         return cls(**data)
-
-    @classmethod
-    def _check_names(cls, data: Mapping[str, object]) -> None:
-        for name in data:
-            if name not in WORKLOAD_FIELDS:
-                raise unknown_name("workload value", name, WORKLOAD_FIELDS)

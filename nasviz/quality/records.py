@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names, unknown_name
 
 Source = Literal["prior", "proxy", "shared weights", "surrogate", "trained"]
 SOURCES: tuple[str, ...] = get_args(Source)
@@ -54,9 +54,7 @@ class Quality:
         names = tuple(cls.__dataclass_fields__)
         if not isinstance(data, Mapping):
             raise InputError(f"a quality is an object, not {data!r}")
-        for name in data:
-            if name not in names:
-                raise unknown_name("quality key", name, names)
+        check_names("quality key", data, names)
         missing = [name for name in names[:4] if name not in data]
         if missing:
             raise InputError(f"the quality lacks {', '.join(missing)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.field import Value
 from nasviz.space.fields import ARCHITECTURE_FIELDS
 
@@ -128,7 +128,7 @@ class Architecture:
 
         A derived field that was set to something else than its default stays as it is.
         """
-        check_names(changes)
+        check_names("architecture field", changes, NAMES)
         follows: dict[str, Any] = {
             name: DERIVED
             for name in ("n_kv_heads", "head_dim", "d_ff")
@@ -153,7 +153,7 @@ class Architecture:
         """
         if not isinstance(data, Mapping):
             raise InputError(f"an architecture is an object of sizes, not {data!r}")
-        check_names(data)
+        check_names("architecture field", data, NAMES)
         missing = [name for name in REQUIRED if name not in data]
         if missing:
             raise InputError(f"the architecture lacks {', '.join(missing)}")
@@ -162,13 +162,6 @@ class Architecture:
 
 REQUIRED = ("n_layers", "d_model", "n_heads", "vocab_size", "context_length")
 NAMES = tuple(field.name for field in ARCHITECTURE_FIELDS)
-
-
-def check_names(data: Mapping[str, object]) -> None:
-    """Raise `InputError` for the first key that is no field of an architecture."""
-    for name in data:
-        if name not in NAMES:
-            raise unknown_name("architecture field", name, NAMES)
 
 
 def plain_d_ff(d_model: Any) -> Any:

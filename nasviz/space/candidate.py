@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
 
@@ -40,9 +40,7 @@ class Candidate:
         """Return the candidate that `data` describes; raises `InputError` where it is wrong."""
         if not isinstance(data, Mapping):
             raise InputError(f'a candidate is {{"architecture": {{…}}}}, not {data!r}')
-        for name in data:
-            if name not in ("architecture", "inference"):
-                raise unknown_name("candidate key", name, ("architecture", "inference"))
+        check_names("candidate key", data, ("architecture", "inference"))
         if "architecture" not in data:
             raise InputError('a candidate needs "architecture": {"n_layers": …, …}')
         return cls(

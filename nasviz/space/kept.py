@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.architecture import Architecture
 
 Indices = tuple[int, ...]
@@ -123,9 +123,7 @@ class Kept:
         if not isinstance(data, Mapping):
             raise InputError(f"what is kept is an object of parts, not {data!r}")
         names = [field.name for field in fields(cls)]
-        for name in data:
-            if name not in names:
-                raise unknown_name("kept part", name, names)
+        check_names("kept part", data, names)
         missing = [name for name in names if name not in data]
         if missing:
             raise InputError(f"what is kept lacks {', '.join(missing)}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names, unknown_name
 from nasviz.space.pruning import Pruning
 
 Heal = Literal["distill", "finetune", "lora", "none"]
@@ -53,8 +53,6 @@ class Lineage:
         """Return the lineage that `data`, a mapping, says; raises `InputError`."""
         if not isinstance(data, Mapping):
             raise InputError(f"a lineage is an object, not {data!r}")
-        for name in data:
-            if name not in _NAMES:
-                raise unknown_name("part of a lineage", name, _NAMES)
+        check_names("part of a lineage", data, _NAMES)
         pruning = Pruning.from_json(data.get("pruning", {}))
         return cls(**{**data, "pruning": pruning})

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names, unknown_name
 from nasviz.space.field import Field, choice, integer
 
 PartImportance = Literal["activation", "taylor", "magnitude"]
@@ -81,9 +81,7 @@ class Pruning:
         if not isinstance(data, Mapping):
             raise InputError(f"pruning is an object of settings, not {data!r}")
         names = [field.name for field in fields(cls)]
-        for name in data:
-            if name not in names:
-                raise unknown_name("pruning setting", name, names)
+        check_names("pruning setting", data, names)
         return cls(**data)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.constraints import Constraint, CostLimit, ParameterTarget
 from nasviz.space.dimensions import dimension_from_json
 
@@ -112,9 +112,8 @@ def _target(data: object) -> ParameterTarget | None:
 def _mapping(place: str, data: object, known: tuple[str, ...] | None = None) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
         raise InputError(f"{place} is an object of names and values, not {data!r}")
-    for key in data:
-        if known is not None and key not in known:
-            raise unknown_name(f"key of {place}:", key, known)
+    if known is not None:
+        check_names(f"key of {place}:", data, known)
     return data
 
 

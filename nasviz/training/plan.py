@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.field import Value
 from nasviz.training.fields import BUDGETS, PLAN_FIELDS
 
@@ -131,7 +131,7 @@ class TrainingPlan:
 
     def with_(self, **changes: Value | None) -> TrainingPlan:
         """Return a copy with some settings changed; a new budget replaces the old one."""
-        check_names(changes)
+        check_names("training setting", changes, PLAN_FIELDS)
         settings: dict[str, Any] = dict(changes)
         if any(settings.get(name) is not None for name in BUDGETS):
             settings = {**dict.fromkeys(BUDGETS), **settings}
@@ -150,7 +150,7 @@ class TrainingPlan:
         """
         if not isinstance(data, Mapping):
             raise InputError(f"a training plan is an object of settings, not {data!r}")
-        check_names(data)
+        check_names("training setting", data, PLAN_FIELDS)
         return cls(**data)
 
     def deepspeed_config(
@@ -166,10 +166,3 @@ class TrainingPlan:
 
         recipe = recipe_for(architecture, self, bytes_per_token=bytes_per_token)
         return deepspeed_config(self, recipe)
-
-
-def check_names(data: Mapping[str, object]) -> None:
-    """Raise `InputError` for the first key that is no setting of a plan."""
-    for name in data:
-        if name not in PLAN_FIELDS:
-            raise unknown_name("training setting", name, PLAN_FIELDS)

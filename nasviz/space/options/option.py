@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from nasviz.errors import InputError, unknown_name
+from nasviz.errors import InputError, check_names
 from nasviz.space.field import Field
 
 # Settings as JSON has them: numbers, names, switches and lists of numbers.
@@ -128,9 +128,7 @@ class Option:
         if not isinstance(data, Mapping):
             raise InputError(f"{cls.NAME} is an object of settings, not {data!r}")
         names = [field.name for field in cls.FIELDS]
-        for name in data:
-            if name not in names:
-                raise unknown_name(f"setting of {cls.NAME}", name, names)
+        check_names(f"setting of {cls.NAME}", data, names)
         return cls(**data)
 
     @classmethod
