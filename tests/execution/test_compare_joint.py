@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,96 +69,108 @@ def origins(trials: list[Trial]) -> Counter[str]:
     return Counter(trial.origin.rsplit(":", 1)[0] for trial in trials)
 
 
-@pytest.mark.slow
-def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
-    studies, space_file: str, corpus: str, tmp_path: Path
-) -> None:
-    command = [*NASVIZ, space_file, "--corpus", corpus, "--study", str(tmp_path / "study.db")]
-    command += [*SMALL, "--side-by-side", "2", "--json"]
-
-    # Killed in the middle, without a chance to say a word.
+def kill_after_a_trial(command: list[str], studies) -> dict[int, list[Trial]]:
+    """Run a comparison until one trial is trained, kill it; return each seed's complete trials."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         eventually(
             lambda: any(trial.state == "complete" for trial in studies(0).trials()), "a trial", 90
         )
         os.kill(process.pid, signal.SIGKILL)
-    before = {seed: studies(seed).trials(states=["complete"]) for seed in (0, 1)}
+    return {seed: studies(seed).trials(states=["complete"]) for seed in (0, 1)}
 
-    done = subprocess.run(
-        [*command, "--figure", str(tmp_path / "fronts.html")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    declared, *trials, last = lines
-    assert declared["event"] == "declared"
-    assert {line["event"] for line in trials} == {"trial"}
-    assert last["declared"] == {k: v for k, v in declared.items() if k != "event"}
 
-    # What had been trained was not trained again, nor asked for a second time.
+def interrupted(command: list[str], trial: Callable[[], bool]) -> tuple[int, str]:
+    """Interrupt a comparison once `trial` is in training; return its exit code and what it said."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        eventually(trial, "its step")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def check_trained_once(before: dict[int, list[Trial]], studies) -> None:
+    """What had been trained was not trained again, nor asked for a second time."""
     for seed, earlier in before.items():
         now = {trial.number: trial for trial in studies(seed).trials()}
         assert all(now[each.number].ended == each.ended for each in earlier)
         asked = [(trial.origin, trial.proposal["place"]) for trial in now.values()]
         assert len(asked) == len(set(asked))
 
-    found = JointComparison.from_json(last)
-    assert found.verdict == last["verdict"]
-    assert found.verdict.startswith("Over 2 seeds, joint search ")
+
+def check_counts(found: JointComparison, studies) -> None:
+    """Trials are counted, budgets spent, and only arms with dynamic settings win by them."""
     for seed, runs in found.runs.items():
-        stored = {trial.number: trial for trial in studies(seed).trials()}
-        counted = origins(list(stored.values()))
+        counted = origins(studies(seed).trials())
         assert runs["static"].trials == counted["joint:static"]
         assert runs["joint"].trials == counted["joint:joint"]
         assert counted["joint:in steps"] < runs["in steps"].trials
         for run in runs.values():
             assert run.spent_flops >= found.declared.budget_flops
             assert 1 <= len(run.winners) <= 2
-            for winner in run.winners:
-                # Reported is a fresh training, run as the winner says, on the test part.
-                trial = stored[winner.trial]
-                assert trial.candidate == winner.candidate
-                assert trial.plan["seed"] >= 1_000_000
-                cost = estimate(
-                    trial.candidate,
-                    observed=Observed.from_json(trial.result.get("observed", {})),
-                )
-                assert winner.tested == (
-                    trial.result["bits_per_byte"], cost.flops.decode_per_token
-                )  # fmt: skip
-    assert any(
-        winner.candidate.inference
-        for runs in found.runs.values()
-        for arm in ("joint", "in steps")
-        for winner in runs[arm].winners
-    )
-    assert not any(
-        winner.candidate.inference for runs in found.runs.values()
-        for winner in runs["static"].winners
-    )  # fmt: skip
+    policies = {
+        arm: [
+            each.candidate.inference for runs in found.runs.values() for each in runs[arm].winners
+        ]
+        for arm in found.arms
+    }
+    assert not any(policies["static"])
+    assert any(policies["joint"] + policies["in steps"])
 
-    page = (tmp_path / "fronts.html").read_text(encoding="utf-8")
-    assert "joint search " in page
-    assert "<script src=" not in page
-    assert "<link" not in page
+
+def check_winners(found: JointComparison, studies) -> None:
+    """What is reported is a fresh training, run as the winner says, on the test part."""
+    for seed, runs in found.runs.items():
+        for winner in (each for run in runs.values() for each in run.winners):
+            trial = studies(seed).trial(winner.trial)
+            assert trial.candidate == winner.candidate
+            assert trial.plan["seed"] >= 1_000_000
+            observed = Observed.from_json(trial.result.get("observed", {}))
+            cost = estimate(trial.candidate, observed=observed)
+            expected = (trial.result["bits_per_byte"], cost.flops.decode_per_token)
+            assert winner.tested == expected
+
+
+@pytest.mark.slow
+def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
+    studies, space_file: str, corpus: str, tmp_path: Path
+) -> None:
+    command = [*NASVIZ, space_file, "--corpus", corpus, "--study", str(tmp_path / "study.db")]
+    command += [*SMALL, "--side-by-side", "2", "--json"]
+    before = kill_after_a_trial(command, studies)
+
+    page = tmp_path / "fronts.html"
+    done = subprocess.run(
+        [*command, "--figure", str(page)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    declared, *trials, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert declared["event"] == "declared"
+    assert {line["event"] for line in trials} == {"trial"}
+    assert last["declared"] == {k: v for k, v in declared.items() if k != "event"}
+    check_trained_once(before, studies)
+
+    found = JointComparison.from_json(last)
+    assert found.verdict == last["verdict"]
+    assert found.verdict.startswith("Over 2 seeds, joint search ")
+    check_counts(found, studies)
+    check_winners(found, studies)
+    drawn = page.read_text(encoding="utf-8")
+    assert "joint search " in drawn
+    assert not any(foreign in drawn for foreign in ("<script src=", "<link"))
 
     # Once more: nothing is left to train, and the answer is the same.
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(again.stdout.splitlines()[-1]) == last
 
     # Interrupted, another comparison in the same study leaves its trial paused.
-    longer = [*command]
-    longer[longer.index("3000")] = "3000000"
     count = len(studies(0))
-    with subprocess.Popen(
-        longer, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        eventually(
-            lambda: len(studies(0)) > count and len(studies(0).curve(count)["step"]), "its step"
-        )
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    longer = ["3000000" if each == "3000" else each for each in command]
+    code, said = interrupted(
+        longer, lambda: len(studies(0)) > count and len(studies(0).curve(count)["step"]) > 0
+    )
+    assert code == 130
     assert "Traceback" not in said
     eventually(lambda: studies(0).trial(count).state == "paused", "the pause")
 
