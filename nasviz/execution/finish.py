@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -46,22 +47,12 @@ STORED_THRESHOLDS = 64
 log = logging.getLogger("nasviz.worker")
 
 
-class Finish(Protocol):
+class Finish(ABC):
     """What a trial's end leaves: the search part's score, and what else is stored by name.
 
     Called with the trained model it returns the test part's score, under the candidate's policy
     where it has one, and keeps the tokenizer beside the weights.
     """
-
-    search: Score | None
-    found: dict[str, Any]
-
-    def __call__(self, model: Any) -> Score:
-        """Measure `model`; return its score on the test part."""
-
-
-class Everything:
-    """Quality, text it writes, times, how experts share text, and what a policy does."""
 
     def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
         self.candidate = candidate
@@ -71,8 +62,20 @@ class Everything:
         self.found: dict[str, Any] = {}
 
     def __call__(self, model: Any) -> Score:
-        """Measure `model`; return its score on the test part."""
+        """Keep the tokenizer, measure `model`; return its score on the test part."""
         self.tokenized.tokenizer.save(self.directory)
+        return self.measure(model)
+
+    @abstractmethod
+    def measure(self, model: Any) -> Score:
+        """Measure `model`; return its score on the test part."""
+
+
+class Everything(Finish):
+    """Quality, text it writes, times, how experts share text, and what a policy does."""
+
+    def measure(self, model: Any) -> Score:
+        """Measure `model`; return its score on the test part."""
         test = score(model, self.tokenized, "test", max_bytes=TEST_BYTES)
         self.found = {"samples": [], **_latency(self.candidate)}
         if isinstance(model, Transformer):
@@ -98,7 +101,7 @@ class Everything:
         return test.score
 
 
-class QualityAlone:
+class QualityAlone(Finish):
     """Bits per byte of the three held-out parts, and early exit's sweep: no times, no text.
 
     A tenth of a second to some seconds where `Everything` takes most of a minute: for comparisons
@@ -106,16 +109,8 @@ class QualityAlone:
     passes read, so that they can be paid for.
     """
 
-    def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
-        self.candidate = candidate
-        self.tokenized = tokenized
-        self.directory = directory
-        self.search: Score | None = None
-        self.found: dict[str, Any] = {}
-
-    def __call__(self, model: Any) -> Score:
+    def measure(self, model: Any) -> Score:
         """Measure `model`; return its score on the test part."""
-        self.tokenized.tokenizer.save(self.directory)
         if self.candidate.inference and isinstance(model, Transformer):
             return self._under_policy(model)
         text = self.tokenized
@@ -178,7 +173,7 @@ class QualityAlone:
 
 
 # By the plan's `measured`.
-FINISHES: Mapping[str, Callable[[Candidate, TokenizedCorpus, Path], Finish]] = MappingProxyType(
+FINISHES: Mapping[str, type[Finish]] = MappingProxyType(
     {"everything": Everything, "quality": QualityAlone}
 )
 
