@@ -57,21 +57,6 @@ def prune(
     return watch(opened, trial.number, on_progress)
 
 
-def add_pruned(
-    study: Study,
-    parent: int | str | os.PathLike[str],
-    target: Architecture,
-    plan: TrainingPlan | None = None,
-    *,
-    pruning: Pruning | None = None,
-    heal: Heal = "distill",
-    corpus: str | os.PathLike[str] | None = None,
-) -> Trial:
-    """Store the waiting trial that `prune` would wait for, and return it."""
-    found = find_parent(parent, study)
-    return checked_order(found, target, plan, pruning, heal, corpus).add_to(study)
-
-
 @dataclass(frozen=True)
 class Order:
     """A pruned trial that can be stored: everything about it was checked."""

@@ -22,7 +22,6 @@ from nasviz.model.checkpoint import save_checkpoint
 from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import PRUNED
-from nasviz.space.kept import Kept
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.healing import KEPT, Healing
@@ -97,11 +96,6 @@ def finish(directory: Path) -> None:
     if kept.is_file():
         kept.replace(directory / KEPT)
     shutil.rmtree(directory / FOLDER, ignore_errors=True)
-
-
-def kept_of(directory: Path) -> Kept:
-    """Return which parts of its parent a complete pruned trial in `directory` has."""
-    return Kept.from_json(json.loads((directory / KEPT).read_text("utf-8")))
 
 
 def removed(parent: Architecture, child: Architecture) -> dict[str, list[int]]:

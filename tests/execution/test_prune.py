@@ -16,7 +16,8 @@ from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
 from nasviz.execution import pruned_start
-from nasviz.execution.prune import add_pruned
+from nasviz.execution.parents import find_parent
+from nasviz.execution.prune import checked_order
 from nasviz.execution.results import KEYS
 from nasviz.execution.runner import run_trial
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
@@ -25,6 +26,7 @@ from nasviz.model.export import export_checkpoint
 from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.model.transformer import Transformer
+from nasviz.space.kept import Kept
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
 from nasviz.study import queue
@@ -43,6 +45,11 @@ PLAN = TrainingPlan(steps=40, batch_size=6, threads=1)
 
 def go() -> bool:
     return False
+
+
+def add_pruned(study: Study, parent: Any, *order: Any, **more: Any) -> Trial:
+    """Return the waiting trial that `prune` would wait for."""
+    return checked_order(find_parent(parent, study), *order, **more).add_to(study)
 
 
 def worked(study: Study) -> Trial:
@@ -73,7 +80,8 @@ def test_a_pruned_trial_is_the_parents_parts_as_an_ordinary_model(trained: Study
     assert trial.lineage == Lineage(parent_trial=0, heal="none")
     folder = trained.directory(trial.number)
     model = load_checkpoint(folder)
-    by_hand = pruned(load_checkpoint(trained.directory(0)), pruned_start.kept_of(folder))
+    kept = Kept.from_json(json.loads((folder / pruned_start.KEPT).read_text()))
+    by_hand = pruned(load_checkpoint(trained.directory(0)), kept)
     tokens = torch.randint(262, (2, 11))
     assert torch.equal(model(tokens), by_hand(tokens))
     assert Tokenizer.load(folder) == Tokenizer.load(trained.directory(0)).cut(262)
