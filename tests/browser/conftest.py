@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 sys.path.insert(0, str(Path(__file__).parent))
 
 from dynamic_study import trained_study
+from explorer_page import explore
 from lab import Lab, Notebook, chromium, running_lab
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots" / "out"
@@ -78,6 +79,20 @@ def corpus(lab: Lab) -> str:
 def dynamic_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Return a study whose trials run dynamically, and the text of them all."""
     return trained_study(tmp_path_factory.mktemp("dynamic"))
+
+
+@pytest.fixture(scope="module")
+def dynamic_notebook(
+    open_for_all: Callable[..., Notebook], dynamic_study: tuple[str, str]
+) -> Iterator[Notebook]:
+    """Return a notebook with that study's explorer; no foreign text may run in it."""
+    url, corpus = dynamic_study
+    notebook = explore(open_for_all, corpus, url, width=1600, height=1250)
+    notebook.page.on("dialog", lambda dialog: pytest.fail(f"foreign text ran: {dialog.message}"))
+    notebook.page.wait_for_selector(".nv-pill:has-text('3 trained')")
+    yield notebook
+    notebook.theme("light")  # the lab keeps it for the tests after these
+    assert notebook.errors == []
 
 
 @pytest.fixture(scope="session")

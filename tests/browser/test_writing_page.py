@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dynamic_study import HOSTILE
-from explorer_page import Open, explore, open_tab, overflowing
+from explorer_page import open_tab, overflowing
 from lab import SECOND, Notebook
 from playwright.sync_api import Locator, Page, expect
 
@@ -16,15 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ORDERS = "explorer._work.authoring._writer._number"
 
 
-@pytest.fixture(scope="module")
-def notebook(open_for_all: Open, dynamic_study: tuple[str, str]) -> Iterator[Notebook]:
-    url, corpus = dynamic_study
-    notebook = explore(open_for_all, corpus, url, width=1600, height=1250)
-    notebook.page.on("dialog", lambda dialog: pytest.fail(f"foreign text ran: {dialog.message}"))
-    notebook.page.wait_for_selector(".nv-pill:has-text('3 trained')")
-    yield notebook
-    notebook.theme("light")  # the lab keeps it for the tests after these
-    assert notebook.errors == []
+@pytest.fixture
+def notebook(dynamic_notebook: Notebook) -> Notebook:
+    return dynamic_notebook
 
 
 def show(notebook: Notebook, trial: int) -> Page:
