@@ -76,7 +76,6 @@ def score_policy(
 
     Raises `InputError` for a policy that doesn't fit, and `RunError` where logits aren't finite.
     """
-    runner = Runner(model, policy)
     tokens = first_words(tokenized, part, max_bytes)
     context = model.architecture.context_length
     device = model.token_embedding.weight.device
@@ -84,6 +83,8 @@ def score_policy(
     nats, right, done, was_stepped = 0.0, 0, 0, stepped
     counts = np.zeros(model.architecture.n_layers + 1, dtype=np.int64)
     with torch.inference_mode(), evaluating(model):
+        # Made here: a view of the weights takes over the model's mode.
+        runner = Runner(model, policy)
         for batch in batches(iter(runs), batch_tokens):
             scored = batch[0].scored
             rows = np.stack([tokens[each.start : each.stop + 1] for each in batch])

@@ -19,6 +19,7 @@ from nasviz.quality.exit_rule import leave, outcome
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.early_exit import EarlyExit
+from nasviz.space.options.layer_skip import LayerSkip
 
 CRITERIA = ("max_probability", "margin", "entropy", "saturation", "patience", "gate")
 BYTES = 500
@@ -97,3 +98,12 @@ def test_a_trace_is_kept_and_read_back(text: TokenizedCorpus, tmp_path: Path) ->
     assert trace.part == "calibration"
     assert set(trace.confidence) == set(CRITERIA)
     assert trace.corpus_sha256 == text.corpus.sha256
+
+
+def test_dropout_is_off_while_scoring_under_a_policy(text: TokenizedCorpus) -> None:
+    torch.manual_seed(1)
+    model = build_model(Architecture(3, 32, 4, 256, 37, dropout=0.5), InferencePolicy())
+    policy = InferencePolicy((LayerSkip(keep=0.7),))
+    inferred = score_policy(model.eval(), policy, text, stride=16, max_bytes=BYTES)
+    assert score_policy(model.train(), policy, text, stride=16, max_bytes=BYTES) == inferred
+    assert model.training
