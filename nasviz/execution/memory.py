@@ -34,21 +34,32 @@ GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
 
 
-def check_memory(candidate: Candidate, plan: TrainingPlan, bytes_per_token: float) -> None:
+def check_memory(
+    candidate: Candidate,
+    plan: TrainingPlan,
+    bytes_per_token: float,
+    parent: Architecture | None = None,
+) -> None:
     """Raise `TrainingError` ("out of memory") where training can't fit; builds nothing.
 
-    `bytes_per_token` is the text's mean, which a budget in bytes is divided by. On a GPU its own
-    memory counts, and the host's for what is offloaded; on a CPU all processes share the host's.
+    `bytes_per_token` is the text's mean, which a budget in bytes is divided by. Of a pruned model
+    `parent` has the sizes: where the plan learns from it, each process holds it too. On a GPU its
+    own memory counts, and the host's for what is offloaded; on a CPU all processes share the
+    host's.
     """
     needed = training_memory(candidate, plan, bytes_per_token)
+    teacher = 0.0
+    if parent is not None and plan.has_teacher:
+        teacher = teacher_bytes(parent, candidate, plan, bytes_per_token)
+    each = needed.training_total_bytes + teacher
     if torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         unused = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        _check(needed.training_total_bytes, needed, free + unused, "the GPU")
-        _check(needed.training_host_bytes, needed, available_bytes(), "this machine")
+        _check(each, needed, teacher, free + unused, "the GPU")
+        _check(needed.training_host_bytes, needed, 0.0, available_bytes(), "this machine")
     else:
-        total = plan.devices * needed.training_total_bytes + needed.training_host_bytes
-        _check(total, needed, available_bytes(), "this machine")
+        total = plan.devices * each + needed.training_host_bytes
+        _check(total, needed, teacher, available_bytes(), "this machine")
 
 
 def check_room_for(architecture: Architecture) -> None:
@@ -85,6 +96,26 @@ def training_memory(candidate: Candidate, plan: TrainingPlan, bytes_per_token: f
     activations = half.training_activations_bytes
     total = memory.training_state_bytes + activations
     return replace(memory, training_activations_bytes=activations, training_total_bytes=total)
+
+
+def teacher_bytes(
+    parent: Architecture, candidate: Candidate, plan: TrainingPlan, bytes_per_token: float
+) -> float:
+    """Return the bytes that a teacher of `parent`'s sizes adds on each device, at the least.
+
+    Its weights in full precision; beside them what it says of a part of a batch, which stays until
+    the pruned model has learnt from it: the logits, and the states after the layers that are
+    compared. While it reads, what one of its layers works with may be more than that.
+    """
+    recipe = recipe_for(candidate.architecture, plan, bytes_per_token=bytes_per_token)
+    size, context = recipe.micro_batch_size, candidate.architecture.context_length
+    each = 4 if settle_precision(plan).precision == "fp32" else 2
+    layers = candidate.architecture.n_layers if plan.hidden_distillation else 0
+    said = size * context * (4 * parent.vocab_size + each * layers * parent.d_model)
+    read = Workload(prompt_tokens=context, generated_tokens=1, batch=size, precision="fp32")
+    memory = estimate(parent, read).memory
+    reading = float(memory.activations_bytes) * each / 4
+    return float(memory.weights_bytes) + max(float(said), reading)
 
 
 def available_bytes() -> int:
@@ -130,7 +161,9 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _check(bytes_needed: float, parts: Memory, available: float, place: str) -> None:
+def _check(
+    bytes_needed: float, parts: Memory, teacher: float, available: float, place: str
+) -> None:
     if bytes_needed <= SLACK * available:
         return
     state, forward = parts.training_state_bytes, parts.training_activations_bytes
@@ -138,9 +171,12 @@ def _check(bytes_needed: float, parts: Memory, available: float, place: str) -> 
         remedy = "choose fewer or narrower layers, or a smaller vocabulary"
     else:
         remedy = "use a smaller batch, gradient_accumulation, or activation_checkpointing=True"
+    if teacher:
+        remedy += ", or heal it on text alone, without its parent"
+    taught = f", the parent that it learns from {printed(teacher, 'B')}" if teacher else ""
     raise TrainingError(
         f"training needs {printed(bytes_needed, 'B')} at the least (weights, gradients and "
-        f"optimizer {printed(state, 'B')}, activations {printed(forward, 'B')} a device) and "
-        f"{place} has {printed(available, 'B')} free; {remedy}",
+        f"optimizer {printed(state, 'B')}, activations {printed(forward, 'B')}{taught} a device) "
+        f"and {place} has {printed(available, 'B')} free; {remedy}",
         OUT_OF_MEMORY,
     )

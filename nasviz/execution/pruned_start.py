@@ -45,6 +45,11 @@ class PrunedStart:
     healing: Healing
     facts: dict[str, Any]
 
+    @property
+    def parent(self) -> Architecture:
+        """The parent's sizes."""
+        return Architecture.from_json(self.facts["parent_architecture"])
+
 
 def prepare(
     study: Study, trial: Trial, corpus: Corpus, directory: Path, test_bytes: int

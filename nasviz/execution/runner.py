@@ -98,7 +98,8 @@ def _train(
         save_checkpoint(load_checkpoint(start.healing.start), directory)
         outcome = left_as_it_is(directory, finish)
     else:
-        check_memory(trial.candidate, plan, tokenized.bytes_per_token())
+        parent = None if start is None else start.parent
+        check_memory(trial.candidate, plan, tokenized.bytes_per_token(), parent)
         outcome = train_candidate(
             trial.candidate,
             plan,
@@ -176,7 +177,7 @@ def _result(
 def _training_flops(trial: Trial, tokens: int, pruned: dict[str, Any]) -> float:
     """Return the FLOPs of the training's forward and backward passes, its teacher's included."""
     per_token = float(plain(estimate(trial.candidate).flops.training_per_token))
-    if pruned and (trial.plan.get("distillation") or trial.plan.get("hidden_distillation")):
+    if pruned and TrainingPlan.from_json(dict(trial.plan)).has_teacher:
         parent = Architecture.from_json(pruned["parent_architecture"])
         # A teacher only reads: a third of what training it on the token would take.
         per_token += float(plain(estimate(parent).flops.training_per_token)) / 3

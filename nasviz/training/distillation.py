@@ -88,7 +88,7 @@ def divergence(logits: Tensor, said: Tensor, temperature: float) -> Tensor:
 def teacher_of(job: Job, device: torch.device | str) -> Teacher | None:
     """Return the teacher that the job's plan asks for; None where it learns from text alone."""
     plan, healing = job.plan, job.healing
-    if healing is None or not (plan.distillation or plan.hidden_distillation):
+    if healing is None or not plan.has_teacher:
         return None
     parent, _ = load_trained(healing.parent)
     kept = Kept.from_json(json.loads((healing.start / KEPT).read_text(encoding="utf-8")))

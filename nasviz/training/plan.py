@@ -125,9 +125,14 @@ class TrainingPlan:
         raise AssertionError("a checked plan has a budget")
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether a pruned model learns from its parent, which is then held beside it."""
+        return bool(self.distillation or self.hidden_distillation)
+
+    @property
     def needs_parent(self) -> bool:
         """Whether it says how a pruned model learns, and so makes no sense for a new one."""
-        return bool(self.distillation or self.hidden_distillation or self.lora_rank)
+        return self.has_teacher or bool(self.lora_rank)
 
     def with_(self, **changes: Value | None) -> TrainingPlan:
         """Return a copy with some settings changed; a new budget replaces the old one."""

@@ -13,8 +13,10 @@ from nasviz.execution.memory import (
     available_bytes,
     check_memory,
     check_room_for,
+    teacher_bytes,
     training_memory,
 )
+from nasviz.model.transformer import Transformer
 from nasviz.study import queue
 from nasviz.training.failures import TrainingError
 
@@ -71,6 +73,35 @@ def test_processes_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPat
     check_memory(SMALL, plan, 1.0)
     with pytest.raises(TrainingError, match="training needs"):
         check_memory(SMALL, plan.with_(devices=2, batch_size=200), 1.0)
+
+
+def test_a_teacher_counts_with_its_weights_and_what_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent = Architecture(5, 44, 11, 523, 19)
+    plan = TrainingPlan(steps=2, batch_size=7, distillation=1.0, precision="fp32")
+    weights = 4 * sum(each.numel() for each in Transformer(parent).parameters())
+    assert teacher_bytes(parent, SMALL, plan, 1.0) == weights + 7 * 13 * 4 * 523
+    # Where it is 528 wide a layer's inner vectors are more than 523 logits.
+    wide = parent.with_(d_model=528, n_heads=11)
+    assert teacher_bytes(wide, SMALL, plan, 1.0) > 4 * 13 * 7 * (2 * 528 + wide.d_ff)
+    with_states = plan.with_(hidden_distillation=1.0)
+    states = 7 * 13 * 4 * 2 * 44
+    assert teacher_bytes(parent, SMALL, with_states, 1.0) == (
+        teacher_bytes(parent, SMALL, plan, 1.0) + states
+    )
+    alone = training_memory(SMALL, plan, 1.0).training_total_bytes
+    monkeypatch.setattr(memory, "available_bytes", lambda: alone)
+    check_memory(SMALL, plan.with_(distillation=0.0), 1.0, parent)
+    with pytest.raises(
+        TrainingError, match=r"the parent that it learns from .* heal it on text alone"
+    ):
+        check_memory(SMALL, plan, 1.0, parent)
+    both = alone + teacher_bytes(parent, SMALL, plan, 1.0)
+    monkeypatch.setattr(memory, "available_bytes", lambda: both)
+    check_memory(SMALL, plan, 1.0, parent)
+    with pytest.raises(TrainingError):  # each process has a teacher of its own
+        check_memory(SMALL, plan.with_(devices=2, batch_size=14), 1.0, parent)
 
 
 @pytest.mark.parametrize(
