@@ -15,6 +15,7 @@ from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.importance import check_reachable
+from nasviz.space.kept import Kept
 from nasviz.space.lineage import Heal, Lineage
 from nasviz.space.pruning import Pruning
 from nasviz.study.study import Study
@@ -27,9 +28,10 @@ ORIGIN = "prune"
 
 def prune(
     parent: int | str | os.PathLike[str],
-    target: Architecture,
+    target: Architecture | None = None,
     plan: TrainingPlan | None = None,
     *,
+    kept: Kept | None = None,
     pruning: Pruning | None = None,
     heal: Heal = "distill",
     corpus: str | os.PathLike[str] | None = None,
@@ -38,10 +40,11 @@ def prune(
 ) -> Trial:
     """Return the finished trial of `parent` pruned to the sizes of `target` and healed.
 
-    `parent` is a trial's number in the study, or the folder of a checkpoint: ours, or one that
-    `transformers` wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed
-    and scored on: by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal`
-    "none" leaves the weights as they were cut. The rest is as in `nasviz.train`.
+    Instead of sizes `kept` can name exactly the parts that stay, chosen by hand. `parent` is a
+    trial's number in the study, or the folder of a checkpoint: ours, or one that `transformers`
+    wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed and scored on:
+    by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal` "none" leaves
+    the weights as they were cut. The rest is as in `nasviz.train`.
 
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
@@ -49,7 +52,8 @@ def prune(
     if not isinstance(parent, str | os.PathLike) and not isinstance(study, Study):
         study = Study.open(study)
     known = study if isinstance(study, Study) else None
-    order = checked_order(find_parent(parent, known), target, plan, pruning, heal, corpus)
+    found = find_parent(parent, known)
+    order = checked_order(found, target, plan, pruning, heal, corpus, kept=kept)
     # A folder's checkpoint was looked at before a new study's file is made.
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = order.add_to(opened)
@@ -73,21 +77,44 @@ class Order:
 
 def checked_order(
     parent: Parent,
-    target: Architecture,
+    target: Architecture | None,
     plan: TrainingPlan | None = None,
     pruning: Pruning | None = None,
     heal: Heal = "distill",
     corpus: str | os.PathLike[str] | None = None,
+    *,
+    kept: Kept | None = None,
+    sizes: Architecture | None = None,
 ) -> Order:
-    """Return the trial of `parent` pruned to `target`; raises `InputError` as `prune` says."""
-    from nasviz.model.trained import check_trained
+    """Return the trial of `parent` pruned to `target`, or to what is `kept`.
 
-    if not isinstance(target, Architecture):
-        raise InputError(f"target={target!r} is no Architecture; parent.with_(n_layers=…) is one")
-    lineage = replace(parent.lineage, pruning=pruning or Pruning(), heal=heal)
-    check_reachable(check_trained(parent.folder), target)
+    `sizes` are the parent's, where they are known: its checkpoint is then not read, which takes no
+    torch. Raises `InputError` as `prune` says.
+    """
+    lineage = replace(parent.lineage, pruning=pruning or Pruning(), heal=heal, kept=kept)
+    child = _child(_sizes_of(parent) if sizes is None else sizes, target, kept)
     healed = healing_plan(TrainingPlan() if plan is None else plan, heal)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)
     check_corpus(text)
-    return Order(Candidate(target), healed, text, lineage)
+    return Order(Candidate(child), healed, text, lineage)
+
+
+def _sizes_of(parent: Parent) -> Architecture:
+    from nasviz.model.trained import check_trained
+
+    return check_trained(parent.folder)
+
+
+def _child(parent: Architecture, target: Architecture | None, kept: Kept | None) -> Architecture:
+    """Return the sizes to prune to; raises `InputError` where `parent` can't be cut to them."""
+    if (target is None) == (kept is None):
+        raise InputError(
+            "say what pruning leaves once: by a target of sizes, or by the parts that are kept"
+        )
+    if kept is not None:
+        return kept.architecture(parent)
+    if not isinstance(target, Architecture):
+        raise InputError(f"target={target!r} is no Architecture; parent.with_(n_layers=…) is one")
+    check_reachable(parent, target)
+    return target

@@ -15,16 +15,22 @@ from nasviz.corpus.corpus import Corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
 from nasviz.evaluation.importance.methods import prune_to
 from nasviz.evaluation.importance.texts import calibration_texts
-from nasviz.evaluation.scoring import score
+from nasviz.evaluation.scoring import BATCH_TOKENS, score
 from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
 from nasviz.model.checkpoint import save_checkpoint
+from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
+from nasviz.model.transformer import Transformer
+from nasviz.quality.bits import bits_per_byte
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import PRUNED
+from nasviz.space.kept import Kept
+from nasviz.space.lineage import Lineage
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.healing import KEPT, Healing
+from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.whole_file import whole_file
 
 # In the trial's folder until it is complete: the pruned model before it is healed.
@@ -37,8 +43,9 @@ class PrunedStart:
     """The text in the parent's tokens, the folders that healing reads, and what is stored.
 
     `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
-    stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part, and the `seconds`
-    that measuring and cutting took.
+    stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
+    `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
+    the search part), and the `seconds` that measuring and cutting took.
     """
 
     tokenized: TokenizedCorpus
@@ -72,11 +79,8 @@ def prepare(
     if (folder / FACTS).is_file():  # written last
         return PrunedStart(tokenized, healing, json.loads((folder / FACTS).read_text("utf-8")))
     whole = tokenize_by(corpus, tokenizer)
-    texts = calibration_texts(
-        whole, model.architecture.context_length, lineage.pruning.calibration_tokens
-    )
     began = time.perf_counter()
-    child, kept = prune_to(model, target, lineage.pruning, texts)
+    child, kept = _cut(model, target, lineage, whole)
     seconds = time.perf_counter() - began
     facts = {
         "parent": lineage.parent,
@@ -87,12 +91,33 @@ def prepare(
         "unhealed_bits_per_byte": score(
             child, tokenized, "test", max_bytes=test_bytes
         ).bits_per_byte,
+        "curve_bits_per_byte": _on_the_curve(child, tokenized),
         "seconds": seconds,
     }
     save_checkpoint(child, folder)
     _write(folder / KEPT, kept.to_json())
     _write(folder / FACTS, facts)
     return PrunedStart(tokenized, healing, facts)
+
+
+def _cut(
+    model: Transformer, target: Architecture, lineage: Lineage, text: TokenizedCorpus
+) -> tuple[Transformer, Kept]:
+    """Return the pruned model and what is kept: by hand, or by importance measured on `text`."""
+    if lineage.kept is not None:
+        return pruned(model, lineage.kept), lineage.kept
+    tokens = lineage.pruning.calibration_tokens
+    texts = calibration_texts(text, model.architecture.context_length, tokens)
+    return prune_to(model, target, lineage.pruning, texts)
+
+
+def _on_the_curve(model: Transformer, text: TokenizedCorpus) -> float:
+    """Return bits per byte on the sample that a run's learning curve is measured on."""
+    length = model.architecture.context_length
+    sample = spread_sample(text.tokens("search"), text.token_bytes, length)
+    device = model.token_embedding.weight.device
+    nats = sample_nats(model, sample, max(1, BATCH_TOKENS // length), device)
+    return float(bits_per_byte(nats, sample.n_bytes))
 
 
 def finish(directory: Path) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from nasviz.errors import InputError, check_names, unknown_name
+from nasviz.space.kept import Kept
 from nasviz.space.pruning import Pruning
+from nasviz.space.runs import lengthened, shortened
 
 Heal = Literal["distill", "finetune", "lora", "none"]
 HEALS: tuple[Heal, ...] = get_args(Heal)
 
-_NAMES = ("parent_trial", "parent_folder", "pruning", "heal")
+_NAMES = ("parent_trial", "parent_folder", "pruning", "heal", "kept")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Lineage:
     """A pruned trial's parent, how its parts were chosen and how it is healed.
 
     The parent is a trial of the same study, or a checkpoint in a folder: exactly one is named.
+    `kept` are the parts that stay where they were chosen by hand; `pruning` then chose nothing.
     Raises `InputError` otherwise.
     """
 
@@ -27,12 +30,18 @@ class Lineage:
     parent_folder: str | None = None
     pruning: Pruning = field(default_factory=Pruning)
     heal: Heal = "distill"
+    kept: Kept | None = None
 
     def __post_init__(self) -> None:
         if (self.parent_trial is None) == (self.parent_folder is None):
             raise InputError("a pruned trial has one parent: a trial's number, or a folder")
         if self.heal not in HEALS:
             raise unknown_name("way of healing", self.heal, HEALS)
+        if self.kept is not None and self.pruning != Pruning():
+            raise InputError(
+                "kept names the parts that stay, which leaves pruning nothing to choose; drop one "
+                "of them"
+            )
 
     @property
     def parent(self) -> str:
@@ -46,7 +55,10 @@ class Lineage:
         parent: dict[str, Any] = {"parent_folder": self.parent_folder}
         if self.parent_trial is not None:
             parent = {"parent_trial": self.parent_trial}
-        return {**parent, "pruning": self.pruning.to_json(), "heal": self.heal}
+        said = {**parent, "pruning": self.pruning.to_json(), "heal": self.heal}
+        if self.kept is not None:
+            said["kept"] = {name: shortened(each) for name, each in self.kept.to_json().items()}
+        return said
 
     @classmethod
     def from_json(cls, data: object) -> Lineage:
@@ -55,4 +67,11 @@ class Lineage:
             raise InputError(f"a lineage is an object, not {data!r}")
         check_names("part of a lineage", data, _NAMES)
         pruning = Pruning.from_json(data.get("pruning", {}))
-        return cls(**{**data, "pruning": pruning})
+        kept = None if data.get("kept") is None else _kept_of(data["kept"])
+        return cls(**{**data, "pruning": pruning, "kept": kept})
+
+
+def _kept_of(data: object) -> Kept:
+    if isinstance(data, Mapping):
+        data = {name: lengthened(each) for name, each in data.items()}
+    return Kept.from_json(data)

@@ -35,7 +35,7 @@ class Trial:
     `result` is empty until the trial is complete (its keys: `nasviz.execution.results`);
     `reason` says why a trial failed or was cancelled. `attempts` counts how often a
     worker took it, `deaths` how many workers died on it.
-    Times are UTC. `proposal` holds what a strategy remembers of it (`{}` for a user's own),
+    Times are UTC. `proposal` holds what whoever asked for it remembers of it (`{}` for a user's),
     `lineage` the parent that a pruned trial was made from (None: its first weights are drawn).
     """
 
@@ -61,6 +61,12 @@ class Trial:
     def finished(self) -> bool:
         """Whether nothing more will happen to this trial."""
         return self.state in FINISHED
+
+    @property
+    def twin_of(self) -> int | None:
+        """The pruned trial whose rival from scratch this one is; None for any other trial."""
+        number: int | None = self.proposal.get("twin_of")
+        return number
 
     def to_json(self) -> dict[str, Any]:
         """Return the trial as plain JSON values, times in ISO 8601."""

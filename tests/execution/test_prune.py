@@ -150,6 +150,38 @@ def test_a_pruned_trial_that_was_paused_goes_on_without_pruning_again(trained: S
     assert again.result["pruned"]["seconds"] == 123.0
 
 
+def test_parts_chosen_by_hand_are_the_parts_that_stay(trained: Study) -> None:
+    # In each layer other heads and other units than their importance would choose alike.
+    kept = Kept.of(
+        PARENT, layers=(0, 2), heads=[(1, 2, 4), (0, 3, 4)],
+        ff_units=[[tuple(range(0, 28, 2))], [tuple(range(14, 28))]],
+    )  # fmt: skip
+    asked = add_pruned(trained, 0, None, kept=kept, heal="none")
+    assert asked.candidate.architecture == kept.architecture(PARENT)
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    assert trial.lineage == Lineage(parent_trial=0, heal="none", kept=kept)
+    folder = trained.directory(trial.number)
+    assert Kept.from_json(json.loads((folder / pruned_start.KEPT).read_text())) == kept
+    by_hand = pruned(load_checkpoint(trained.directory(0)), kept)
+    tokens = torch.randint(270, (2, 11))
+    assert torch.equal(load_checkpoint(folder)(tokens), by_hand(tokens))
+    assert trial.result["pruned"]["layers"] == [0, 2]
+
+
+def test_a_healing_curve_begins_where_the_cut_model_stands_on_the_same_sample(
+    trained: Study,
+) -> None:
+    kept = Kept.of(PARENT, layers=(0, 2))
+    plan = PLAN.with_(steps=1, evaluation_every=1, learning_rate=1e-7)
+    add_pruned(trained, 0, None, plan, kept=kept, heal="finetune")
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    # One step of next to nothing: the first evaluation is of the very model that was cut.
+    first = trained.curve(trial.number)["bits_per_byte"][0]
+    assert first == pytest.approx(trial.result["pruned"]["curve_bits_per_byte"], abs=1e-5)
+
+
 def gpt2_of_transformers(folder: Path, text: str) -> Path:
     """Write a small GPT-2 with its tokenizer as `transformers` does: its bytes in another order."""
     import transformers
@@ -217,6 +249,15 @@ def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(
         add_pruned(trained, tmp_path, TARGET)
     with pytest.raises(InputError, match="n_layers=4 can't be reached"):
         add_pruned(trained, 0, PARENT.with_(n_layers=4))
+    with pytest.raises(InputError, match="say what pruning leaves once"):
+        add_pruned(trained, 0, TARGET, kept=Kept.of(PARENT))
+    with pytest.raises(InputError, match="say what pruning leaves once"):
+        add_pruned(trained, 0, None)
+    with pytest.raises(InputError, match="leaves pruning nothing to choose"):
+        add_pruned(trained, 0, None, kept=Kept.of(PARENT), pruning=Pruning("taylor"))
+    too_many = Kept.of(PARENT.with_(n_layers=4), layers=(3,))
+    with pytest.raises(InputError, match=r"kept layers: 3 are not in rising order from 0 to 2"):
+        add_pruned(trained, 0, None, kept=too_many)
     with pytest.raises(InputError, match="unknown way of healing 'distil'; did you mean 'distill'"):
         add_pruned(trained, 0, TARGET, heal="distil")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no such file"):

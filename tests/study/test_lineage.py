@@ -8,6 +8,7 @@ import pytest
 
 from nasviz import Architecture, Candidate, Study
 from nasviz.errors import InputError
+from nasviz.space.kept import Kept
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
 
@@ -41,3 +42,35 @@ def test_a_lineage_is_read_back_as_it_was_stored(tmp_path: Path) -> None:
 def test_what_is_no_lineage_is_refused(data: object, said: str) -> None:
     with pytest.raises(InputError, match=said):
         Lineage.from_json(data)
+
+
+def test_parts_chosen_by_hand_are_stored_short_and_come_back_whole(tmp_path: Path) -> None:
+    study = Study.open(tmp_path / "study.db")
+    sizes = Architecture(3, 24, 4, 300, 64, n_kv_heads=2, d_ff=500, experts=2)
+    kept = Kept.of(
+        sizes, layers=(0, 2), heads=[(0, 1), (2, 3)],
+        ff_units=[[tuple(range(250)), tuple(range(250, 500))]] * 2,
+    )  # fmt: skip
+    lineage = Lineage(parent_trial=0, kept=kept)
+    number = study.add(Candidate(kept.architecture(sizes)), lineage=lineage).number
+    assert study.trial(number).lineage == lineage
+    said = lineage.to_json()["kept"]
+    assert said["layers"] == "0,2"
+    assert said["heads"] == ["0-1", "2-3"]
+    assert said["ff_units"] == [["0-249", "250-499"]] * 2
+    assert said["vocab_size"] == 300
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [({"layers": "0-1-2"}, "are no runs"), ({"layers": "0"}, "lacks heads"), (3, "is an object")],
+)
+def test_kept_parts_that_are_none_are_refused(kept: object, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Lineage.from_json({"parent_trial": 0, "kept": kept})
+
+
+def test_parts_chosen_by_hand_leave_a_method_nothing_to_choose() -> None:
+    kept = Kept.of(Architecture(2, 24, 4, 300, 64))
+    with pytest.raises(InputError, match="leaves pruning nothing to choose"):
+        Lineage(parent_trial=0, pruning=Pruning(rounds=2), kept=kept)
