@@ -84,5 +84,5 @@ def tokenize(corpus: Corpus, vocab_size: int) -> TokenizedCorpus:
 
 def tokenize_by(corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
     """Return `corpus` under a tokenizer that was fitted to another text, kept in the cache too."""
-    merges = hashlib.sha256(repr(tokenizer.merges).encode()).hexdigest()[:16]
-    return TokenizedCorpus(corpus, tokenizer, f"{merges}-")
+    kind = hashlib.sha256(repr(tokenizer).encode()).hexdigest()[:16]
+    return TokenizedCorpus(corpus, tokenizer, f"{kind}-")

@@ -89,12 +89,16 @@ class Tokenizer:
 
     def encode_bytes(self, text: bytes) -> NDArray[Any]:
         """Return the ids of UTF-8 `text`, shape `(n,)`, in the smallest fitting unsigned type."""
-        dtype = np.uint16 if self.vocab_size <= 1 << 16 else np.uint32
         if not self.merges:
-            return np.frombuffer(text, dtype=np.uint8).astype(dtype)
+            return plain_ids(text, id_type(self.vocab_size))
+        return self._merged(text, SAFE_BORDER)
+
+    def _merged(self, text: bytes, border: re.Pattern[bytes] | None) -> NDArray[Any]:
+        """Return the ids of `text` by its merges; it is cut at a `border`, where there is one."""
+        dtype = id_type(self.vocab_size)
         encoded = [
             np.array(encoding.ids, dtype=dtype)
-            for batch in _batches(safe_pieces(text, _PIECE_BYTES))
+            for batch in _batches(safe_pieces(text, _PIECE_BYTES, border))
             for encoding in self._backend.encode_batch_fast(batch)
         ]
         return np.concatenate([np.empty(0, dtype=dtype), *encoded])
@@ -128,13 +132,18 @@ class Tokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> Tokenizer:
-        """Return the tokenizer that `save` wrote; raises `InputError` if it isn't whole."""
+        """Return the tokenizer that `save` wrote; raises `InputError` if it isn't whole.
+
+        Another model's, which was adopted, is read by `nasviz.corpus.adopted_tokenizer`.
+        """
         folder = Path(directory)
         try:
             data = json.loads((folder / TOKENIZER_FILE).read_text("utf-8"))
             config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+            if data["pre_tokenizer"]["type"] != "ByteLevel":
+                raise InputError(f"tokenizer {folder}: cuts text in another way than ours")
             vocabulary = data["model"]["vocab"]
-            merges = [(vocabulary[left], vocabulary[right]) for left, right in _pairs(data)]
+            merges = [(vocabulary[left], vocabulary[right]) for left, right in spelled_merges(data)]
             loaded = cls(int(config["vocab_size"]), tuple(merges))
         except OSError as error:
             raise InputError(f"tokenizer {folder}: cannot be read ({error.strerror})") from None
@@ -146,7 +155,7 @@ class Tokenizer:
 
     def vocabulary(self) -> dict[str, int]:
         """Return the ids by their spelling in `tokenizer.json`: a printable character a byte."""
-        spelling = _byte_characters()
+        spelling = byte_characters()
         return {
             "".join(spelling[byte] for byte in piece): number
             for number, piece in enumerate(self.pieces)
@@ -166,12 +175,27 @@ class Tokenizer:
         return backend
 
 
-def safe_pieces(text: bytes, piece_bytes: int) -> Iterator[bytes]:
-    """Yield `text` in pieces of about `piece_bytes` that are encoded as the whole is."""
+def id_type(vocab_size: int) -> Any:
+    """Return the smallest of our unsigned types that holds every id."""
+    return np.uint16 if vocab_size <= 1 << 16 else np.uint32
+
+
+def plain_ids(text: bytes, dtype: Any) -> NDArray[Any]:
+    """Return the bytes of `text` as ids, one each: in every vocabulary they come first."""
+    return np.frombuffer(text, dtype=np.uint8).astype(dtype)
+
+
+def safe_pieces(
+    text: bytes, piece_bytes: int, border: re.Pattern[bytes] | None = SAFE_BORDER
+) -> Iterator[bytes]:
+    """Yield `text` in pieces of about `piece_bytes` that are encoded as the whole is.
+
+    They end at a `border`; without one the whole text is a piece.
+    """
     start = 0
     while start < len(text):
-        border = SAFE_BORDER.search(text, start + piece_bytes)
-        stop = border.end() if border else len(text)
+        found = border.search(text, start + piece_bytes) if border else None
+        stop = found.end() if found else len(text)
         yield text[start:stop]
         start = stop
 
@@ -187,13 +211,13 @@ def _batches(pieces: Iterator[bytes]) -> Iterator[list[str]]:
         yield batch
 
 
-def _pairs(data: Any) -> Iterator[Sequence[str]]:
+def spelled_merges(data: Any) -> Iterator[Sequence[str]]:
     """Yield the merges of a `tokenizer.json`, written as pairs or (before 2024) as `a b`."""
     for merge in data["model"]["merges"]:
         yield merge.split(" ") if isinstance(merge, str) else merge
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """Return the printable character that byte-level BPE writes for each byte (GPT-2's table)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     table = {byte: chr(byte) for byte in printable}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nasviz.corpus.adopted_tokenizer import load_tokenizer
 from nasviz.corpus.foreign_tokenizer import read_foreign_tokenizer
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.errors import InputError
@@ -46,7 +47,7 @@ def load_trained(directory: str | Path) -> tuple[Transformer, Tokenizer]:
         sizes = foreign_architecture_in(directory)
         tokenizer, order = read_foreign_tokenizer(directory, sizes.vocab_size)
         return load_foreign(directory, order.tolist()), tokenizer
-    model, tokenizer = load_checkpoint(directory), Tokenizer.load(directory)
+    model, tokenizer = load_checkpoint(directory), load_tokenizer(directory)
     if tokenizer.vocab_size != model.architecture.vocab_size:
         raise InputError(
             f"{directory}: the tokenizer has {tokenizer.vocab_size} tokens and the model "

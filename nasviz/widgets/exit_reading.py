@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nasviz.corpus.tokenizer import Tokenizer
+from nasviz.corpus.adopted_tokenizer import load_tokenizer
 from nasviz.cost.dynamic.observed import Observed
 from nasviz.execution.results import TRACES
 from nasviz.quality.exit_rule import comparable_confidence, first_above, leave
@@ -124,7 +124,7 @@ def read_exits(study: Study, trial: Trial) -> ExitReading:
     """Return a complete trial's exits; raises `InputError` where its files are not there."""
     folder = study.directory(trial.number)
     traces = {part: load_exit_trace(folder / name) for part, name in TRACES.items()}
-    return ExitReading(trial, traces, Tokenizer.load(folder).pieces)
+    return ExitReading(trial, traces, load_tokenizer(folder).pieces)
 
 
 def trial_with_exits(trials: tuple[Trial, ...], candidate: Candidate | None) -> Trial | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from foreign_tokenizers import write_tokenizer
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.cli import main
@@ -225,6 +226,43 @@ def test_a_gpt2_of_transformers_is_pruned_healed_and_loaded_there_again(
     again = transformers.AutoModelForCausalLM.from_pretrained(out).eval()
     assert type(again).__name__ == "GPT2LMHeadModel"
     words = "the cat sat on a mat"
+    ids = transformers.AutoTokenizer.from_pretrained(out)(words)["input_ids"]
+    assert ids == tokenizer.encode(words)
+    tokens = torch.tensor([ids[:13]])
+    with torch.no_grad():
+        torch.testing.assert_close(again(tokens).logits, ours(tokens), atol=1e-4, rtol=0)
+
+
+FAMILIES = {"llama-3": "llama", "qwen": "qwen3", "mistral": "mistral"}
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_models_of_other_tokenizers_are_pruned_and_loaded_there_again(
+    kind: str, trained: Study, corpus: str, tmp_path: Path
+) -> None:
+    import transformers
+
+    theirs = write_tokenizer(kind, tmp_path / "theirs", Path(corpus).read_text(), 330)
+    torch.manual_seed(4)
+    config = transformers.AutoConfig.for_model(
+        FAMILIES[kind], vocab_size=333, hidden_size=20, num_hidden_layers=3, num_attention_heads=5,
+        num_key_value_heads=5, head_dim=4, intermediate_size=28, max_position_embeddings=13,
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(theirs)
+    parent = trained_architecture(theirs)
+    target = Architecture.from_json({**parent.to_json(), "n_layers": 2, "vocab_size": 301})
+    add_pruned(trained, theirs, target, PLAN.with_(steps=10), corpus=corpus, heal="finetune")
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    assert trial.result["bits_per_byte"] < trial.result["pruned"]["unhealed_bits_per_byte"]
+    score = trial.result["test_score"]
+    ours, tokenizer = load_trained(trained.directory(trial.number))
+    assert tokenizer.vocab_size == 301
+    assert score["bytes"] > 1000
+    out = export_checkpoint(ours, tokenizer, tmp_path / "out")
+    again = transformers.AutoModelForCausalLM.from_pretrained(out).eval()
+    words = "the cat sat on 1 mat;\n  it's 🙂"
     ids = transformers.AutoTokenizer.from_pretrained(out)(words)["input_ids"]
     assert ids == tokenizer.encode(words)
     tokens = torch.tensor([ids[:13]])
