@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from nasviz.cost.chunks import in_chunks
 from nasviz.cost.dynamic.options import running_of
-from nasviz.cost.estimate import Cost, Reckoning, reckoned_alone
+from nasviz.cost.estimate import Cost, reckoned_apart
 from nasviz.cost.hardware import Hardware
+from nasviz.cost.reckoning import Reckoning
 from nasviz.cost.sizes import Amount, table_chunk
 from nasviz.cost.workload import Workload
 from nasviz.errors import unknown_name
@@ -151,9 +152,9 @@ def cost_columns(
                 found[each.name][start:stop] = each.of(reckoning)
 
         in_chunks(fill, len(table))
-        for row, reckoning in reckoned_alone(table, workload, device):
+        for rows, reckoning in reckoned_apart(table, workload, device):
             for each in chosen:
-                found[each.name][row] = each.of(reckoning)
+                found[each.name][rows] = each.of(reckoning)
         return found
 
     return columns

@@ -9,19 +9,20 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasviz.cost.chunks import CHUNK, in_chunks
-from nasviz.cost.dynamic.beside import flops_with, latency_with, memory_with
 from nasviz.cost.dynamic.observed import NOTHING, Observed
 from nasviz.cost.dynamic.options import running_of
-from nasviz.cost.dynamic.running import Running
-from nasviz.cost.energy import Energy, predict_energy
-from nasviz.cost.flops import Flops, count_flops
+from nasviz.cost.energy import Energy
+from nasviz.cost.flops import Flops
 from nasviz.cost.hardware import Hardware
-from nasviz.cost.latency import Latency, predict_latency
-from nasviz.cost.lifetime import Lifetime, predict_lifetime
-from nasviz.cost.memory import Memory, count_memory
-from nasviz.cost.parameters import Parameters, count_parameters
+from nasviz.cost.latency import Latency
+from nasviz.cost.layered import layered_blocks, layered_reckoning
+from nasviz.cost.lifetime import Lifetime
+from nasviz.cost.memory import Memory
+from nasviz.cost.parameters import Parameters
+from nasviz.cost.reckoning import Reckoning
 from nasviz.cost.sizes import (
     Amount,
     Candidates,
@@ -31,65 +32,13 @@ from nasviz.cost.sizes import (
 )
 from nasviz.cost.workload import Workload
 from nasviz.errors import InputError
+from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
 from nasviz.space.option_columns import rows_with_lists
 from nasviz.space.table import CandidateTable
 
 Group = TypeVar("Group")
-
-
-@dataclass(frozen=True, eq=False)
-class Reckoning:
-    """The groups of costs of what is `running`, each computed when it is first asked for."""
-
-    running: Running
-    workload: Workload
-    hardware: Hardware
-
-    @cached_property
-    def parameters(self) -> Parameters:
-        """Counts of weights; active are those that a token uses under the policy."""
-        used = self.running.sizes.experts_per_token
-        return count_parameters(self.running.stored, self.running.additions, used)
-
-    @cached_property
-    def flops(self) -> Flops:
-        """Floating-point operations."""
-        beside = self.running.beside
-        own = count_flops(self.running, self.workload)
-        if beside is None:
-            return own
-        return flops_with(own, count_flops(beside.running, self.workload), beside.on)
-
-    @cached_property
-    def memory(self) -> Memory:
-        """Bytes."""
-        beside = self.running.beside
-        own = count_memory(self.running, self.parameters, self.workload)
-        if beside is None:
-            return own
-        other = count_memory(beside.running, self.parameters, self.workload)
-        return memory_with(own, other, beside.on)
-
-    @cached_property
-    def latency(self) -> Latency:
-        """Seconds."""
-        beside = self.running.beside
-        own = predict_latency(self.running, self.workload, self.hardware)
-        if beside is None:
-            return own
-        other = predict_latency(beside.running, self.workload, self.hardware)
-        return latency_with(own, other, beside.on, self.workload)
-
-    @cached_property
-    def energy(self) -> Energy:
-        """Joules."""
-        return predict_energy(self.latency, self.workload, self.hardware)
-
-    @cached_property
-    def lifetime(self) -> Lifetime:
-        """Training once and serving every request."""
-        trained = count_parameters(self.running.stored, self.running.additions)
-        return predict_lifetime(trained, self.flops, self.energy, self.workload, self.hardware)
+Rows = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +91,8 @@ class Cost:
 
     @cached_property
     def _single(self) -> Reckoning:
-        running = running_of(self.candidates, sizes_of(self.candidates), self.observed)
-        return Reckoning(running, self.workload, self.hardware)
+        assert not isinstance(self.candidates, CandidateTable)
+        return _reckoned(self.candidates, self.workload, self.hardware, self.observed)
 
     def _group(self, of: Callable[[Reckoning], Group], dtype: Any = np.float64) -> Group:
         table = self.candidates
@@ -156,8 +105,8 @@ class Cost:
             return of(Reckoning(running, self.workload, self.hardware))
 
         whole = _gathered(part, len(table), dtype)
-        for row, reckoning in reckoned_alone(table, self.workload, self.hardware, self.observed):
-            _store(whole, of(reckoning), row, row + 1)
+        for rows, reckoning in reckoned_apart(table, self.workload, self.hardware, self.observed):
+            _store(whole, of(reckoning), rows)
         return whole
 
     def to_json(self) -> dict[str, Any]:
@@ -194,7 +143,8 @@ def estimate(
 
     `hardware` defaults to this machine where it was calibrated, else to an ordinary laptop's CPU.
     A prompt longer than a candidate's context is cut to it. Under a dynamic policy the cost is the
-    expected one: weighted by what was `observed` on held-out text, or by each option's prior.
+    expected one: weighted by what was `observed` on held-out text, or by each option's prior. Where
+    layers differ see `nasviz.cost.layered`.
     Raises `InputError` for anything that is not a candidate, a workload or a device.
 
     >>> from nasviz.space.architecture import Architecture
@@ -214,27 +164,36 @@ def estimate(
     return Cost(candidates, workload, hardware, observed)
 
 
-def reckoned_alone(
+def reckoned_apart(
     table: CandidateTable, workload: Workload, hardware: Hardware, observed: Observed = NOTHING
-) -> Iterator[tuple[int, Reckoning]]:
-    """Yield the rows of a table that its pieces price wrongly, with what they cost by themselves.
+) -> Iterator[tuple[Rows, Reckoning]]:
+    """Yield rows of a table that its pieces price wrongly, with what they cost by themselves.
 
-    They are those whose policies hold lists (an exit's own threshold, bits of each layer).
+    They are those whose layers differ, many at once, and those whose policies hold lists (an exit's
+    own threshold), one by one.
     """
+    yield from layered_blocks(table, workload, hardware, observed)
     for row in rows_with_lists(table.columns, len(table)).tolist():
-        candidate = table.row(row)
-        running = running_of(candidate, sizes_of(candidate), observed)
-        yield row, Reckoning(running, workload, hardware)
+        yield slice(row, row + 1), _reckoned(table.row(row), workload, hardware, observed)
+
+
+def _reckoned(
+    candidate: Architecture | Candidate, workload: Workload, hardware: Hardware, observed: Observed
+) -> Reckoning:
+    if architecture_of(candidate).layer_sizes:
+        return layered_reckoning(candidate, workload, hardware, observed)
+    running = running_of(candidate, sizes_of(candidate), observed)
+    return Reckoning(running, workload, hardware)
 
 
 def _gathered(part: Callable[[int, int], Group], length: int, dtype: Any) -> Group:
     """Return a group of `(length,)` arrays from the groups of its chunks."""
     first = part(0, min(CHUNK, length))
     whole = _empty_like(first, length, dtype)
-    _store(whole, first, 0, min(CHUNK, length))
+    _store(whole, first, slice(0, min(CHUNK, length)))
 
     def fill(start: int, stop: int) -> None:
-        _store(whole, part(start, stop), start, stop)
+        _store(whole, part(start, stop), slice(start, stop))
 
     in_chunks(fill, length, begin=min(CHUNK, length))
     return whole
@@ -249,13 +208,13 @@ def _empty_like(group: Group, length: int, dtype: Any) -> Group:
     return type(group)(**values)
 
 
-def _store(whole: Any, part: Any, start: int, stop: int) -> None:
+def _store(whole: Any, part: Any, rows: Rows) -> None:
     for each in fields(whole):
         target, value = getattr(whole, each.name), getattr(part, each.name)
         if is_dataclass(target):
-            _store(target, value, start, stop)
+            _store(target, value, rows)
         else:
-            target[start:stop] = value
+            target[rows] = value
 
 
 def _plain_group(group: Group) -> Group:

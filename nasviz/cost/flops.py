@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nasviz.cost.dynamic.running import Pass, Running, Stage, stages_of
-from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller
+from nasviz.cost.sizes import Amount, Sizes, at_most, choose, half, smaller, where
 from nasviz.cost.workload import Workload
 from nasviz.space.options.shares import share_of
 
@@ -242,7 +242,7 @@ def _per_layer(sizes: Sizes, input_share: Amount, dense: FlopsParts | None = Non
         attention=2 * attention,
         scores=4 * query,
         feed_forward=2 * sizes.experts_per_token * feed_forward,
-        router=2 * sizes.routed * d_model * sizes.experts,
+        router=2 * where(sizes.feeds, sizes.routed) * d_model * sizes.experts,
         head=2 * d_model * sizes.vocab_size,
     )
 

@@ -15,6 +15,6 @@ def idle_layer_bytes(
     The two models have the same logits. `workload` says the precision of the weights. Raises
     `InputError` for a depth that the architecture has not.
     """
-    cut = Architecture.from_json({**architecture.to_json(), "n_layers": depth})
+    cut = architecture.only_layers(range(depth))
     whole = estimate(architecture, workload).memory.weights_bytes
     return float(whole) - float(estimate(cut, workload).memory.weights_bytes)

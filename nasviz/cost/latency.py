@@ -11,7 +11,7 @@ from nasviz.cost.dynamic.running import Pass, Running, Stage, stages_of
 from nasviz.cost.flops import decode_keys, prompt_tokens, seen_pairs
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.roofline import Clock, Clocks, clocks
-from nasviz.cost.sizes import Amount, Sizes, at_most, flag, larger, smaller
+from nasviz.cost.sizes import Amount, Sizes, at_most, flag, larger, smaller, where
 from nasviz.cost.workload import Workload
 
 # What a number goes through from its few bits: taken out of its byte, then scaled and shifted.
@@ -62,9 +62,16 @@ class Latency:
 
 def predict_latency(running: Running, workload: Workload, hardware: Hardware) -> Latency:
     """Return the seconds that `workload` takes on `hardware`, operation by operation."""
-    # A device that queues launches hides the shorter of the two; measured tables hold it already.
-    queues = hardware.queues_launches and hardware.measured is None
-    return latency_on(clocks(hardware, workload.precision), running, workload, queues)
+    device = clocks(hardware, workload.precision)
+    return latency_on(device, running, workload, hides_launches(hardware))
+
+
+def hides_launches(hardware: Hardware) -> bool:
+    """Return whether of launching and computing the shorter costs nothing, as where it queues.
+
+    Measured tables hold it already.
+    """
+    return hardware.queues_launches and hardware.measured is None
 
 
 def latency_on(
@@ -85,12 +92,19 @@ def latency_on(
     decode = passes[0]
     for further in passes[1:]:
         decode = _sum(decode, further)
+    return latency_of(prefill, decode, workload, queues_launches)
+
+
+def latency_of(
+    prefill: LatencyParts, decode: LatencyParts, workload: Workload, queues_launches: bool
+) -> Latency:
+    """Return the seconds of `workload` from those of reading a prompt and of a decode step."""
     first, step = _total(prefill, queues_launches), _total(decode, queues_launches)
     return Latency(
         time_to_first_token_s=first,
         time_per_output_token_s=step,
         request_s=first + (workload.generated_tokens - 1) * step,
-        tokens_per_s=batch / step,
+        tokens_per_s=workload.batch / step,
         prefill_parts=prefill,
         decode_parts=decode,
     )
@@ -219,28 +233,30 @@ def _layers(
 
     # A product takes as long as its mirror image: queries as the output, inward as outward.
     attention = 2 * device.matmul_s(rows, d_model, query, cold)
-    attention = attention + 2 * device.matmul_s(rows, d_model, kv, cold)
+    attention = where(sizes.attends, attention + 2 * device.matmul_s(rows, d_model, kv, cold))
     one_matrix = device.matmul_s(expert_rows, d_model, sizes.d_ff, cold)
     feed_forward = touched * (2 + sizes.gated) * one_matrix
     if np.any(sizes.routed):
         router = device.matmul_s(rows, d_model, sizes.experts, cold)
         feed_forward = feed_forward + sizes.routed * router
+    feed_forward = where(sizes.feeds, feed_forward)
 
-    two_norms = {kind: 2 * switch for kind, switch in _norm(sizes).items()}
+    parts = sizes.attends + sizes.feeds
+    norms = {kind: parts * switch for kind, switch in _norm(sizes).items()}
     turned = {"head_norm": sizes.qk_norm, "rotate": sizes.rope}
     activation = {
         "gelu": sizes.gelu, "silu": sizes.silu, "relu": sizes.relu, "relu2": sizes.relu2,
         "multiply": sizes.gated,
     }  # fmt: skip
     streams = (
-        device.streams_s({**two_norms, "add": 2}, rows * d_model)
-        + device.streams_s({**turned, "copy": 2}, rows * kv)
-        + device.streams_s({**turned, "copy": int(gathers)}, rows * query)
-        + touched * device.streams_s(activation, expert_rows * sizes.d_ff)
+        device.streams_s({**norms, "add": parts}, rows * d_model)
+        + where(sizes.attends, device.streams_s({**turned, "copy": 2}, rows * kv))
+        + where(sizes.attends, device.streams_s({**turned, "copy": int(gathers)}, rows * query))
+        + where(sizes.feeds, touched * device.streams_s(activation, expert_rows * sizes.d_ff))
     )
     return LatencyParts(
         attention_s=layers * attention,
-        scores_s=layers * group.scores,
+        scores_s=layers * where(sizes.attends, group.scores),
         feed_forward_s=layers * feed_forward,
         elementwise_s=layers * streams + group.chosen_s,
         head_s=0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nasviz.cost.sizes import Amount, Sizes
+from nasviz.cost.sizes import Amount, Sizes, where
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +47,20 @@ def count_parameters(
     qkv_width = query + 2 * kv
     attention_matrices = d_model * (qkv_width + query)  # q, k, v and the output projection
     attention = n_layers * (
-        attention_matrices + sizes.qkv_bias * qkv_width + sizes.all_biases * d_model
+        attention_matrices
+        + sizes.qkv_bias * qkv_width
+        + where(sizes.attends, sizes.all_biases * d_model)
     )
 
     inward = 1 + sizes.gated  # matrices from d_model to d_ff: the gate is the second one
     expert_matrices = d_ff * d_model * (inward + 1)
-    expert = expert_matrices + sizes.all_biases * (inward * d_ff + d_model)
+    expert = expert_matrices + sizes.all_biases * (inward * d_ff + where(sizes.feeds, d_model))
     feed_forward = n_layers * sizes.experts * expert
-    router = n_layers * sizes.routed * d_model * sizes.experts
+    router = n_layers * where(sizes.feeds, sizes.routed) * d_model * sizes.experts
 
     one_norm = d_model * (1 + sizes.all_biases * sizes.layernorm)
-    qk_norm = sizes.qk_norm * 2 * sizes.head_dim
-    norm = (2 * n_layers + 1) * one_norm + n_layers * qk_norm
+    qk_norm = where(sizes.attends, sizes.qk_norm) * 2 * sizes.head_dim
+    norm = ((sizes.attends + sizes.feeds) * n_layers + 1) * one_norm + n_layers * qk_norm
 
     head = (1 - sizes.tied_embeddings) * d_model * sizes.vocab_size
     total = embedding + attention + feed_forward + router + norm + head + additions

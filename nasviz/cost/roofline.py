@@ -18,13 +18,17 @@ import numpy as np
 from nasviz.cost.grid import added
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.measured import Factors, MeasuredRates
-from nasviz.cost.sizes import Amount, Sizes, larger
+from nasviz.cost.sizes import Amount, Sizes, larger, where
 from nasviz.cost.workload import ACTIVATION_BYTES, WEIGHT_BYTES
 
 # How often a stream touches each of its numbers: read once and written once, or more.
 _PASSES = MappingProxyType(
     {"add": 3, "multiply": 3, "rotate": 4, "argmax": 1}  # all others: 2
 )
+
+
+# What a layer launches whatever is switched on, and the part of it that is attention's.
+_LAYER_LAUNCHES, _ATTENTION_LAUNCHES = 14, 9
 
 
 class Clock(Protocol):
@@ -150,15 +154,17 @@ class Lookup:
         return self.factors.streams * seconds
 
     def overhead_s(self, sizes: Sizes, experts: Amount) -> Amount:
-        """Return what the probes took beyond their operations."""
+        """Return what the probes took beyond their operations.
+
+        A part alone takes the share of a layer that its launches are.
+        """
         seconds = self.rates.overheads_s
-        layer = (
-            seconds["layer"]
-            + sizes.rope * seconds["rope"]
-            + sizes.qk_norm * seconds["qk_norm"]
-            + sizes.gated * seconds["gated"]
-            + sizes.routed * experts * seconds["expert"]
-        )
+        plain, attention = seconds["layer"], _ATTENTION_LAUNCHES / _LAYER_LAUNCHES
+        attended = attention * plain + sizes.rope * seconds["rope"]
+        attended = attended + sizes.qk_norm * seconds["qk_norm"]
+        fed = (1 - attention) * plain + sizes.gated * seconds["gated"]
+        fed = fed + sizes.routed * experts * seconds["expert"]
+        layer = where(sizes.attends, attended) + where(sizes.feeds, fed)
         inside = self.factors.overhead * (seconds["model"] + sizes.n_layers * layer)
         return inside + self.factors.pass_s
 
@@ -197,15 +203,12 @@ def clocks(hardware: Hardware, precision: str) -> Clocks:
 def launches(sizes: Sizes, experts: Amount) -> Amount:
     """Return how many operations an eager forward pass launches.
 
-    A layer: two norms, four projections, two cache writes, attention, two residual sums, two
-    matrices and a non-linearity; more for what is switched on. Besides the layers: embedding,
-    final norm, head, argmax.
+    Attention: a norm, four projections, two cache writes, attention itself, a residual sum. Feed-
+    forward: a norm, two matrices, a non-linearity, a residual sum. More for what is switched on.
+    Besides the layers: embedding, final norm, head, argmax.
     """
-    layer = (
-        14
-        + 2 * sizes.gated
-        + 2 * sizes.qk_norm
-        + 6 * sizes.rope
-        + sizes.routed * (8 + 8 * (experts - 1))
-    )
+    attended = _ATTENTION_LAUNCHES + 2 * sizes.qk_norm + 6 * sizes.rope
+    fed = _LAYER_LAUNCHES - _ATTENTION_LAUNCHES + 2 * sizes.gated
+    fed = fed + sizes.routed * (8 + 8 * (experts - 1))
+    layer = where(sizes.attends, attended) + where(sizes.feeds, fed)
     return sizes.n_layers * layer + 4 + sizes.learned

@@ -17,6 +17,8 @@ import numpy as np
 from nasviz.errors import InputError
 from nasviz.space.architecture import GATED, Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.layer_sizes import NAMES as LAYER_NAMES
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.space.table import CandidateTable, choice_code
 
 # An int or float for one candidate; a float64 array of shape (n,) or (1,) for a table.
@@ -27,7 +29,11 @@ Candidates = Architecture | Candidate | CandidateTable
 
 @dataclass(frozen=True, eq=False)
 class Sizes:
-    """The sizes of one candidate or of many, ready for arithmetic (see the module)."""
+    """The sizes of one candidate or of many, ready for arithmetic (see the module).
+
+    `attends` and `feeds` are 0 where layers have no attention or no feed-forward part: of a model
+    whose layers differ, each kind of layer is priced by itself (see `nasviz.cost.layered`).
+    """
 
     n_layers: Amount
     d_model: Amount
@@ -56,6 +62,8 @@ class Sizes:
     query_width: Amount
     kv_width: Amount
     routed: Amount
+    attends: Amount
+    feeds: Amount
 
 
 def sizes_of(candidates: Candidates) -> Sizes:
@@ -78,10 +86,16 @@ def architecture_of(candidate: Architecture | Candidate) -> Architecture:
 
 def _single_sizes(candidate: Architecture | Candidate) -> Sizes:
     sizes = architecture_of(candidate)
-    return _assemble(
-        lambda name: int(getattr(sizes, name)),
-        lambda name, choices: int(getattr(sizes, name) in choices),
-    )
+    return layer_sizes(sizes, LayerSizes(sizes.n_heads, sizes.n_kv_heads, sizes.d_ff))
+
+
+def layer_sizes(architecture: Architecture, layer: LayerSizes) -> Sizes:
+    """Return the sizes of `architecture` with all its layers like this one (Python integers)."""
+
+    def number(name: str) -> int:
+        return int(getattr(layer if name in LAYER_NAMES else architecture, name))
+
+    return _assemble(number, lambda name, choices: int(getattr(architecture, name) in choices))
 
 
 def table_chunk(table: CandidateTable, start: int, stop: int) -> Sizes:
@@ -128,7 +142,21 @@ def _assemble(
         query_width=plain["n_heads"] * plain["head_dim"],
         kv_width=plain["n_kv_heads"] * plain["head_dim"],
         routed=flag(plain["experts"] > 1),
+        attends=_present(plain["n_heads"]),
+        feeds=_present(plain["d_ff"]),
     )
+
+
+def _present(size: Amount) -> Amount:
+    """Return 1 where a size is not 0; for a table in which none is, the number itself."""
+    if isinstance(size, np.ndarray):
+        return 1 if size.all() else flag(size > 0)
+    return int(size > 0)
+
+
+def where(switch: Amount, amount: Amount) -> Amount:
+    """Return `amount` where `switch` is 1 and 0 elsewhere; nothing is computed where all are on."""
+    return amount if isinstance(switch, int) and switch == 1 else switch * amount
 
 
 def flag(condition: Amount) -> Amount:

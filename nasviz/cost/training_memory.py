@@ -10,7 +10,7 @@ All `devices` are on one host.
 from __future__ import annotations
 
 from nasviz.cost.parameters import Parameters
-from nasviz.cost.sizes import Amount, Sizes, larger
+from nasviz.cost.sizes import Amount, Sizes, larger, where
 from nasviz.cost.workload import Workload
 
 # DeepSpeed's factor for the buffers that offloading needs on the host.
@@ -93,14 +93,14 @@ def training_activations(sizes: Sizes, workload: Workload) -> Amount:
     each = _working_bytes(workload)
     d_model, query, kv = sizes.d_model, sizes.query_width, sizes.kv_width
     attention = (
-        2 * d_model  # the norm's input, and its output: the projections' input
+        where(sizes.attends, 2 * d_model)  # the norm's input, and its output: the projections'
         + 2 * query + 2 * kv  # queries, keys, values; attention's output
         + sizes.qk_norm * (query + kv)
         + sizes.rope * (query + kv)
     )  # fmt: skip
     # Inner vectors before and after the non-linearity; a gated part keeps the product as well.
     inner = (2 + 2 * sizes.gated) * sizes.d_ff * sizes.experts_per_token
-    layer = attention + 2 * d_model + inner
+    layer = attention + where(sizes.feeds, 2 * d_model) + inner
     tokens = workload.training_batch * sizes.context_length
     if workload.activation_checkpointing:
         kept = sizes.n_layers * d_model + layer

@@ -40,10 +40,10 @@ class KVCache:
         self.max_tokens = architecture.context_length if max_tokens is None else max_tokens
         if self.max_tokens < 1 or batch < 1:
             raise InputError(f"a cache of {max_tokens} tokens × {batch} sequences holds nothing")
-        sizes = (batch, architecture.n_kv_heads, architecture.head_dim)
-        room = Room(self.max_tokens, *sizes, dtype, device)
         make = layer_cache or (lambda _, room: Ring(room, architecture.sliding_window))
-        self._layers = [make(layer, room) for layer in range(architecture.n_layers)]
+        widths = [(each.n_kv_heads, architecture.head_dim) for each in architecture.sizes_by_layer]
+        rooms = [Room(self.max_tokens, batch, *width, dtype, device) for width in widths]
+        self._layers = [make(layer, room) for layer, room in enumerate(rooms)]
         self._passed = [0] * architecture.n_layers  # tokens that a layer never saw
         # What `attend` was given last: the queries and the new tokens' keys.
         self.asked: tuple[Tensor, Tensor] | None = None

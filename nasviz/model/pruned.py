@@ -2,7 +2,8 @@
 
 What is removed adds nothing, so the logits are those of the parent with these parts masked:
 
-- a layer, a head, a KV group, a feed-forward unit adds zero to the residual stream;
+- a layer, a head, a KV group, a feed-forward unit adds zero to the residual stream, and so does
+  the whole attention or feed-forward part of a layer of which none is kept, its bias included;
 - an expert has the router's score -∞: the others share what it had;
 - a token beyond the vocabulary has no logit, a position beyond the context is not there;
 - a channel of the residual stream holds, where a norm reads it, what that norm takes for nothing:
@@ -34,7 +35,8 @@ Weights = dict[str, Tensor]
 def pruned(model: Transformer, kept: Kept) -> Transformer:
     """Return the model that keeps these parts of `model`, in evaluation mode, with its own memory.
 
-    It is a plain `Transformer` of the sizes `kept.architecture(model.architecture)`. What `model`
+    It is a plain `Transformer` of the sizes `kept.architecture(model.architecture)`, which may
+    differ by layer. What `model`
     learned besides for an inference policy (exits, routers) is left behind. Raises `InputError`
     for parts that `model` has not.
     """
@@ -96,12 +98,12 @@ class _Cut:
             for name, tensor in weights.items()
             if name.startswith(path)
         }
-        return {
-            **self._norm(own, "attention_norm."),
-            **self._norm(own, "feed_forward_norm."),
-            **self._attention(own, place),
-            **self._feed_forward(own, place),
-        }
+        result: Weights = {}
+        if self.kept.heads[place]:
+            result |= {**self._norm(own, "attention_norm."), **self._attention(own, place)}
+        if self.kept.ff_units[place][0]:
+            result |= {**self._norm(own, "feed_forward_norm."), **self._feed_forward(own, place)}
+        return result
 
     def _attention(self, own: Weights, place: int) -> Weights:
         head_dim, heads = self.parent.head_dim, self.kept.heads[place]

@@ -1,7 +1,8 @@
 """`subnetwork`: a smaller model inside a larger one, made of slices of its weights.
 
 A slice takes the first of everything: embedding dimensions, groups of heads, feed-forward rows,
-tokens (merges are ordered, so a smaller vocabulary is a prefix) and positions; layers can be named.
+tokens (merges are ordered, so a smaller vocabulary is a prefix) and positions; layers can be named,
+and each can have sizes of its own.
 Nested training makes the first ones carry the most (Devvrit et al. 2023, MatFormer,
 arXiv:2310.07707; Yu et al. 2018, arXiv:1812.08928).
 """
@@ -9,7 +10,6 @@ arXiv:2310.07707; Yu et al. 2018, arXiv:1812.08928).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ from nasviz.model.transformer import (
     RmsNorm,
     Transformer,
 )
-from nasviz.space.architecture import Architecture
+from nasviz.space.architecture import NAMES, Architecture
+from nasviz.space.layer_sizes import LayerSizes, check_within
 
 # The sizes that a slice can have smaller; every other field must be the model's own.
 SLICED = (
@@ -55,7 +56,7 @@ def subnetwork(
     for place, block in enumerate(result.blocks):
         assert isinstance(block, Block)
         block.layer = place
-        _narrow_block(block, architecture)
+        _narrow_block(block, architecture, architecture.sizes_of(place))
     _narrow_embedding(result.token_embedding, architecture.vocab_size, architecture.d_model)
     if result.position_embedding is not None:
         positions = architecture.context_length + architecture.extra_positions
@@ -64,33 +65,39 @@ def subnetwork(
     return result
 
 
-def _narrow_block(block: Block, a: Architecture) -> None:
-    _narrow_norm(block.attention_norm, a.d_model)
-    _narrow_norm(block.feed_forward_norm, a.d_model)
-    _narrow_attention(block.attention, a)
+def _narrow_block(block: Block, a: Architecture, sizes: LayerSizes) -> None:
+    if not sizes.n_heads:
+        block.attention_norm = block.attention = None
+    if not sizes.d_ff:
+        block.feed_forward_norm = block.feed_forward = None
+    for norm in (block.attention_norm, block.feed_forward_norm):
+        if norm is not None:
+            _narrow_norm(norm, a.d_model)
+    if block.attention is not None:
+        _narrow_attention(block.attention, a, sizes)
     if isinstance(block.feed_forward, Experts):
         _narrow_linear(block.feed_forward.router, a.experts, a.d_model)
         for expert in block.feed_forward.experts:
             assert isinstance(expert, FeedForward)
-            _narrow_feed_forward(expert, a)
-    else:
-        _narrow_feed_forward(block.feed_forward, a)
+            _narrow_feed_forward(expert, a.d_model, sizes.d_ff)
+    elif block.feed_forward is not None:
+        _narrow_feed_forward(block.feed_forward, a.d_model, sizes.d_ff)
 
 
-def _narrow_attention(attention: Attention, a: Architecture) -> None:
-    query, kv = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
-    attention.n_heads, attention.n_kv_heads = a.n_heads, a.n_kv_heads
+def _narrow_attention(attention: Attention, a: Architecture, sizes: LayerSizes) -> None:
+    query, kv = sizes.n_heads * a.head_dim, sizes.n_kv_heads * a.head_dim
+    attention.n_heads, attention.n_kv_heads = sizes.n_heads, sizes.n_kv_heads
     _narrow_linear(attention.query, query, a.d_model)
     _narrow_linear(attention.key, kv, a.d_model)
     _narrow_linear(attention.value, kv, a.d_model)
     _narrow_linear(attention.output, a.d_model, query)
 
 
-def _narrow_feed_forward(part: FeedForward, a: Architecture) -> None:
+def _narrow_feed_forward(part: FeedForward, d_model: int, d_ff: int) -> None:
     for inward in (part.gate, part.up):
         if inward is not None:
-            _narrow_linear(inward, a.d_ff, a.d_model)
-    _narrow_linear(part.down, a.d_model, a.d_ff)
+            _narrow_linear(inward, d_ff, d_model)
+    _narrow_linear(part.down, d_model, d_ff)
 
 
 def _narrow_linear(linear: nn.Module, outputs: int, inputs: int) -> None:
@@ -138,15 +145,15 @@ def _slice(module: nn.Module, name: str, *sizes: int) -> None:
 
 
 def _check(whole: Architecture, part: Architecture, layers: Sequence[int]) -> None:
-    for field in fields(whole):
-        had, wanted = getattr(whole, field.name), getattr(part, field.name)
-        if field.name not in SLICED and had != wanted:
+    for name in NAMES:
+        had, wanted = getattr(whole, name), getattr(part, name)
+        if name not in SLICED and had != wanted:
             raise InputError(
-                f"{field.name}={wanted!r} is no slice of a model with {field.name}={had!r}; only "
+                f"{name}={wanted!r} is no slice of a model with {name}={had!r}; only "
                 f"{', '.join(SLICED)} can be smaller"
             )
-        if field.name in SLICED and wanted > had:
-            raise InputError(f"{field.name}={wanted} is more than the model's {had}")
+        if name in SLICED and wanted > had:
+            raise InputError(f"{name}={wanted} is more than the model's {had}")
     group, wanted = whole.n_heads // whole.n_kv_heads, part.n_heads // part.n_kv_heads
     if wanted != group and not (part.n_kv_heads == 1 and wanted < group):
         raise InputError(
@@ -161,6 +168,8 @@ def _check(whole: Architecture, part: Architecture, layers: Sequence[int]) -> No
         raise InputError(
             f"layers={list(layers)} are not in rising order from 0 to {whole.n_layers - 1}"
         )
+    for place, layer in enumerate(layers):
+        check_within(whole.sizes_of(layer), part.sizes_of(place), f"layer {layer} of the model")
 
 
 def _check_additions(model: Transformer, part: Architecture) -> None:

@@ -1,7 +1,7 @@
 """The transformer, top to bottom: every field of an `Architecture`, one forward pass.
 
 Shapes: B sequences, T tokens read now, L of them answered for, S tokens attended to, V vocabulary,
-M = d_model, H = n_heads, K = n_kv_heads, D = head_dim.
+M = d_model, H = n_heads, K = n_kv_heads, D = head_dim; H, K and d_ff are the layer's own.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ def activation(architecture: Architecture) -> Callable[[Tensor], Tensor]:
 class Attention(nn.Module):
     """Causal self-attention; grouped query heads share keys and values (arXiv:2305.13245)."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, n_heads: int, n_kv_heads: int) -> None:
         super().__init__()
         a = architecture
-        self.n_heads, self.n_kv_heads, self.head_dim = a.n_heads, a.n_kv_heads, a.head_dim
+        self.n_heads, self.n_kv_heads, self.head_dim = n_heads, n_kv_heads, a.head_dim
         qkv_bias = a.biases in ("qkv", "all")
-        self.query = nn.Linear(a.d_model, a.n_heads * a.head_dim, bias=qkv_bias)
-        self.key = nn.Linear(a.d_model, a.n_kv_heads * a.head_dim, bias=qkv_bias)
-        self.value = nn.Linear(a.d_model, a.n_kv_heads * a.head_dim, bias=qkv_bias)
-        self.output = nn.Linear(a.n_heads * a.head_dim, a.d_model, bias=a.biases == "all")
+        self.query = nn.Linear(a.d_model, n_heads * a.head_dim, bias=qkv_bias)
+        self.key = nn.Linear(a.d_model, n_kv_heads * a.head_dim, bias=qkv_bias)
+        self.value = nn.Linear(a.d_model, n_kv_heads * a.head_dim, bias=qkv_bias)
+        self.output = nn.Linear(n_heads * a.head_dim, a.d_model, bias=a.biases == "all")
         self.query_norm = RmsNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
         self.key_norm = RmsNorm(a.head_dim, a.norm_eps) if a.qk_norm else None
 
@@ -119,13 +119,13 @@ class Attention(nn.Module):
 class FeedForward(nn.Module):
     """Two matrices around a non-linearity, or three when it is gated (arXiv:2002.05202)."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, d_ff: int) -> None:
         super().__init__()
         a = architecture
         bias = a.biases == "all"
-        self.gate = nn.Linear(a.d_model, a.d_ff, bias=bias) if a.gated else None
-        self.up = nn.Linear(a.d_model, a.d_ff, bias=bias)
-        self.down = nn.Linear(a.d_ff, a.d_model, bias=bias)
+        self.gate = nn.Linear(a.d_model, d_ff, bias=bias) if a.gated else None
+        self.up = nn.Linear(a.d_model, d_ff, bias=bias)
+        self.down = nn.Linear(d_ff, a.d_model, bias=bias)
         self.activation = activation(a)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -160,12 +160,14 @@ class TopExperts(nn.Module):
 class Experts(nn.Module):
     """Several feed-forward parts; each token goes through the few that its router likes best."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, d_ff: int) -> None:
         super().__init__()
         self.router = nn.Linear(architecture.d_model, architecture.experts, bias=False)
         # A module without weights, so that another can stand in its place and be listened to.
         self.choice: nn.Module = TopExperts(architecture.experts_per_token)
-        self.experts = nn.ModuleList(FeedForward(architecture) for _ in range(architecture.experts))
+        self.experts = nn.ModuleList(
+            FeedForward(architecture, d_ff) for _ in range(architecture.experts)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what each token's experts add, (B, T, M)."""
@@ -209,19 +211,22 @@ class Experts(nn.Module):
 class Block(nn.Module):
     """Attention and feed-forward, each added to the residual stream.
 
-    One after the other, or both from the same input (`parallel_block`, arXiv:2204.06745).
+    One after the other, or both from the same input (`parallel_block`, arXiv:2204.06745). A layer
+    whose sizes leave one of them out (see `LayerSizes`) has None in its place and its norm's.
     """
 
     def __init__(self, architecture: Architecture, layer: int) -> None:
         super().__init__()
+        a, sizes = architecture, architecture.sizes_of(layer)
         self.layer = layer
-        self.parallel = architecture.parallel_block
-        self.dropout = architecture.dropout
-        self.attention_norm = make_norm(architecture)
-        self.attention = Attention(architecture)
-        self.feed_forward_norm = make_norm(architecture)
-        several = architecture.experts > 1
-        self.feed_forward = Experts(architecture) if several else FeedForward(architecture)
+        self.parallel = a.parallel_block
+        self.dropout = a.dropout
+        attends, feeds = sizes.n_heads > 0, sizes.d_ff > 0
+        self.attention_norm = make_norm(a) if attends else None
+        self.attention = Attention(a, sizes.n_heads, sizes.n_kv_heads) if attends else None
+        self.feed_forward_norm = make_norm(a) if feeds else None
+        kind = Experts if a.experts > 1 else FeedForward
+        self.feed_forward = kind(a, sizes.d_ff) if feeds else None
 
     def forward(
         self,
@@ -232,17 +237,27 @@ class Block(nn.Module):
         last: int,
     ) -> Tensor:
         """Return the residual stream after this block, of the `last` L of T tokens: (B, L, M)."""
+        rest = x[:, -last:]  # (B, L, M): the others are only attended to
+        if self.attention is None or self.attention_norm is None:
+            if cache is not None:
+                cache.pass_over(self.layer, x.shape[1])
+            return self._fed(rest, rest)
         attended = self.attention(self.attention_norm(x), turns, mask, cache, self.layer, last)
-        attended = self._drop(attended)
-        x = x[:, -last:]  # (B, L, M): the others are only attended to
-        if self.parallel:
-            return x + attended + self._drop(self.feed_forward(self.feed_forward_norm(x)))
-        x = x + attended
-        return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+        after = rest + self._drop(attended)
+        return self._fed(after, rest if self.parallel else after)
+
+    def _fed(self, x: Tensor, read: Tensor) -> Tensor:
+        """Return `x` with what the feed-forward part makes of `read` added, (B, L, M)."""
+        if self.feed_forward is None or self.feed_forward_norm is None:
+            return x
+        return x + self._drop(self.feed_forward(self.feed_forward_norm(read)))
 
     def keep(self, x: Tensor, turns: Tensor | None, cache: KVCache) -> None:
         """Keep the keys and values that this block's attention has of `x` (B, T, M)."""
-        self.attention.keep(self.attention_norm(x), turns, cache, self.layer)
+        if self.attention is None or self.attention_norm is None:
+            cache.pass_over(self.layer, x.shape[1])
+        else:
+            self.attention.keep(self.attention_norm(x), turns, cache, self.layer)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout) if self.training and self.dropout else x

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from nasviz.errors import InputError, check_names
-from nasviz.space.field import Value
 from nasviz.space.fields import ARCHITECTURE_FIELDS
+from nasviz.space.layer_sizes import LayerSizes, check_layers, largest, read_layers
 
 Position = Literal["learned", "rope", "none"]
 Norm = Literal["layernorm", "rmsnorm"]
@@ -30,6 +30,10 @@ class Architecture:
 
     Only the first five are required. `n_kv_heads`, `head_dim` and `d_ff` default to values that
     follow from them (see `nasviz.space.fields`), and always read as numbers afterwards.
+
+    `layer_sizes` says the sizes of each layer where they differ; `n_heads`, `n_kv_heads` and `d_ff`
+    are then the largest among them, and the latter two default to these. Where all layers are
+    alike it is always `()`: `sizes_of` answers in both cases.
 
     Raises `InputError` for a value out of range or sizes that don't fit each other.
 
@@ -63,16 +67,24 @@ class Architecture:
     sliding_window: int = 0
     norm_eps: float = 1e-5
     gelu_tanh: bool = False
+    layer_sizes: tuple[LayerSizes, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "layer_sizes", read_layers(self.layer_sizes))
         for field in ARCHITECTURE_FIELDS:
             value = getattr(self, field.name)
             if value is DERIVED and field.name in ("n_kv_heads", "head_dim", "d_ff"):
                 value = self._derived(field.name)
             object.__setattr__(self, field.name, field.check(value))
+        if self.layer_sizes:
+            check_layers(self.layer_sizes, self.n_layers, vars(self))
+            if len(set(self.layer_sizes)) == 1:
+                object.__setattr__(self, "layer_sizes", ())
         self._check_fit()
 
     def _derived(self, name: str) -> int:
+        if self.layer_sizes and name != "head_dim":
+            return largest(self.layer_sizes)[name]
         if name == "n_kv_heads":
             return self.n_heads
         if name == "d_ff":
@@ -112,6 +124,28 @@ class Architecture:
         """Dimensions of each head that rotary positions turn; 0 without rotary positions."""
         return int(self.head_dim * self.rotary_share) if self.position == "rope" else 0
 
+    def sizes_of(self, layer: int) -> LayerSizes:
+        """Return the sizes of one layer, counted from 0; raises `IndexError` beyond the last."""
+        return self.sizes_by_layer[layer]
+
+    @cached_property
+    def sizes_by_layer(self) -> tuple[LayerSizes, ...]:
+        """The sizes of each layer, whether they differ or not: (n_layers,)."""
+        alike = LayerSizes(self.n_heads, self.n_kv_heads, self.d_ff)
+        return self.layer_sizes or (alike,) * self.n_layers
+
+    def only_layers(self, layers: Iterable[int]) -> Architecture:
+        """Return the sizes of a model that has these of the layers, counted from 0, in this order.
+
+        Raises `InputError` for a layer that there is not.
+        """
+        chosen = tuple(layers)
+        for layer in chosen:
+            if not 0 <= layer < self.n_layers:
+                raise InputError(f"layer {layer} is not one of 0 to {self.n_layers - 1}")
+        kept = tuple(self.sizes_by_layer[layer] for layer in chosen)
+        return self.with_(n_layers=len(kept), layer_sizes=kept)
+
     @cached_property
     def digest(self) -> str:
         """Sixteen hex digits that name these sizes: equal for equal architectures."""
@@ -121,17 +155,22 @@ class Architecture:
     @property
     def title(self) -> str:
         """A few words for a person: `6 layers × 256 wide`."""
-        return f"{self.n_layers} layer{'s' * (self.n_layers != 1)} × {self.d_model} wide"
+        differ = ", sizes by layer" * bool(self.layer_sizes)
+        return f"{self.n_layers} layer{'s' * (self.n_layers != 1)} × {self.d_model} wide{differ}"
 
-    def with_(self, **changes: Value | None) -> Architecture:
+    def with_(self, **changes: Any) -> Architecture:
         """Return a copy with some fields changed; derived ones follow unless they are named.
 
-        A derived field that was set to something else than its default stays as it is.
+        A derived field that was set to something else than its default stays as it is. With
+        `layer_sizes` those that are the largest of the layers follow, and `head_dim` stays.
         """
-        check_names("architecture field", changes, NAMES)
+        check_names("architecture field", changes, ALL_NAMES)
+        layers = read_layers(changes.get("layer_sizes", ()))
+        if layers:
+            return replace(self, **{**largest(layers), **changes})
         follows: dict[str, Any] = {
             name: DERIVED
-            for name in ("n_kv_heads", "head_dim", "d_ff")
+            for name in (("head_dim",) if self.layer_sizes else ("n_kv_heads", "head_dim", "d_ff"))
             if self._is_default(name) and name not in changes
         }
         return replace(self, **{**follows, **changes})
@@ -141,9 +180,15 @@ class Architecture:
             return False
         return bool(getattr(self, name) == self._derived(name))
 
-    def to_json(self) -> dict[str, Value]:
-        """Return every field by name, in the catalogue's order."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    def to_json(self) -> dict[str, Any]:
+        """Return every field by name, in the catalogue's order.
+
+        `layer_sizes`, a list of objects, is the last, where layers differ.
+        """
+        found = {name: getattr(self, name) for name in NAMES}
+        if self.layer_sizes:
+            found["layer_sizes"] = [each.to_json() for each in self.layer_sizes]
+        return found
 
     @classmethod
     def from_json(cls, data: object) -> Architecture:
@@ -153,7 +198,7 @@ class Architecture:
         """
         if not isinstance(data, Mapping):
             raise InputError(f"an architecture is an object of sizes, not {data!r}")
-        check_names("architecture field", data, NAMES)
+        check_names("architecture field", data, ALL_NAMES)
         missing = [name for name in REQUIRED if name not in data]
         if missing:
             raise InputError(f"the architecture lacks {', '.join(missing)}")
@@ -162,6 +207,7 @@ class Architecture:
 
 REQUIRED = ("n_layers", "d_model", "n_heads", "vocab_size", "context_length")
 NAMES = tuple(field.name for field in ARCHITECTURE_FIELDS)
+ALL_NAMES = (*NAMES, "layer_sizes")
 
 
 def plain_d_ff(d_model: Any) -> Any:

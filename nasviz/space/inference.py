@@ -64,9 +64,13 @@ class InferencePolicy:
     def check_fits(self, architecture: Architecture) -> None:
         """Raise `InputError` where an option can't run a model of these sizes.
 
-        Each one has to fit the sizes that the options before it leave.
+        Each one has to fit the sizes that the options before it leave. A model whose layers differ
+        runs with a window, eviction or few bits in its cache, with quantised weights and with
+        sparse activations, all of which treat a layer by itself; other options leave layers out or
+        share them out, and are refused.
         """
         for each in self.options:
+            each.check_layers(architecture)
             each.check_fits(architecture)
             architecture = each.running(architecture)
 

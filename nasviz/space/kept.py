@@ -9,6 +9,7 @@ from typing import Any
 
 from nasviz.errors import InputError, check_names
 from nasviz.space.architecture import Architecture
+from nasviz.space.layer_sizes import LayerSizes
 
 Indices = tuple[int, ...]
 
@@ -18,11 +19,13 @@ class Kept:
     """What remains of a model: parts by their number in the parent, from 0, in rising order.
 
     `heads` (query heads), `experts` and `ff_units` are said for each kept layer in turn, and
-    `ff_units` for each of its kept experts (one in a dense model); they may be others in each
-    layer, but as many in all. A KV head remains where a query head of its group does, and all
-    remaining groups have equally many. `channels`, those of the residual stream, are the same
-    everywhere. Vocabulary and context lose their end: merges are ordered, so the first tokens are
-    a tokenizer too. Make one with `Kept.of`.
+    `ff_units` for each of its kept experts (one in a dense model). Each layer has its own, heads
+    and units as many as it likes: none of the one removes its attention, none of the other its
+    feed-forward part. Experts are as many in all layers, and those of a layer have equally many
+    units. A KV head remains where a query head of its group does, and all remaining groups have
+    equally many. `channels`, those of the residual stream, are the same everywhere. Vocabulary and
+    context lose their end: merges are ordered, so the first tokens are a tokenizer too. Make one
+    with `Kept.of`.
     """
 
     layers: Indices
@@ -54,13 +57,19 @@ class Kept:
         >>> Kept.of(parent, layers=(0, 3)).architecture(parent).n_layers
         2
         """
-        n_layers = parent.n_layers if layers is None else len(layers)
-        chosen = (_all(parent.experts),) * n_layers if experts is None else _frozen(experts)
+        chosen_layers = _all(parent.n_layers) if layers is None else tuple(layers)
+        _check_rising("layers", chosen_layers, parent.n_layers)
+        of_layers = [parent.sizes_of(layer) for layer in chosen_layers]
+        chosen = (_all(parent.experts),) * len(of_layers) if experts is None else _frozen(experts)
+        if heads is None:
+            heads = [_all(each.n_heads) for each in of_layers]
         if ff_units is None:
-            ff_units = [[_all(parent.d_ff)] * len(each) for each in chosen]
+            ff_units = [
+                [_all(each.d_ff)] * len(some) for each, some in zip(of_layers, chosen, strict=False)
+            ]
         kept = cls(
-            layers=_all(n_layers) if layers is None else tuple(layers),
-            heads=(_all(parent.n_heads),) * n_layers if heads is None else _frozen(heads),
+            layers=chosen_layers,
+            heads=_frozen(heads),
             experts=chosen,
             ff_units=_frozen(ff_units),
             channels=_all(parent.d_model) if channels is None else tuple(channels),
@@ -77,20 +86,26 @@ class Kept:
         """
         self._check(parent)
         experts = len(self.experts[0])
-        return Architecture.from_json(
-            {
-                **parent.to_json(),
-                "n_layers": len(self.layers),
-                "d_model": len(self.channels),
-                "n_heads": len(self.heads[0]),
-                "n_kv_heads": len(groups_of(parent, self.heads[0])),
-                "d_ff": len(self.ff_units[0][0]),
-                "experts": experts,
-                "experts_per_token": min(parent.experts_per_token, experts),
-                "vocab_size": self.vocab_size,
-                "context_length": self.context_length,
-            }
+        return parent.with_(
+            n_layers=len(self.layers),
+            layer_sizes=self._layer_sizes(parent),
+            d_model=len(self.channels),
+            experts=experts,
+            experts_per_token=min(parent.experts_per_token, experts),
+            vocab_size=self.vocab_size,
+            context_length=self.context_length,
         )
+
+    def _layer_sizes(self, parent: Architecture) -> tuple[LayerSizes, ...]:
+        found = []
+        for layer, heads, units in zip(self.layers, self.heads, self.ff_units, strict=True):
+            if not heads and not units[0]:
+                raise InputError(
+                    f"no heads and no ff_units of layer {layer} are kept: then leave it out of the "
+                    "kept layers"
+                )
+            found.append(LayerSizes(len(heads), len(groups_of(parent, heads)), len(units[0])))
+        return tuple(found)
 
     def then(self, later: Kept) -> Kept:
         """Return what remains of this one's parent when `later` prunes what this one leaves."""
@@ -141,10 +156,8 @@ class Kept:
                     f"{len(self.layers)} are kept; give as many"
                 )
         for layer, heads in zip(self.layers, self.heads, strict=True):
-            _check_rising(f"heads of layer {layer}", heads, parent.n_heads)
+            _check_chosen(f"heads of layer {layer}", heads, parent.sizes_of(layer).n_heads)
             _check_groups(parent, layer, heads)
-        _check_alike("heads", [len(heads) for heads in self.heads])
-        _check_alike("KV heads", [len(groups_of(parent, heads)) for heads in self.heads])
         for layer, experts, units in zip(self.layers, self.experts, self.ff_units, strict=True):
             _check_rising(f"experts of layer {layer}", experts, parent.experts)
             if len(units) != len(experts):
@@ -153,9 +166,9 @@ class Kept:
                     f"{len(experts)} are kept; give as many"
                 )
             for each in units:
-                _check_rising(f"ff_units of layer {layer}", each, parent.d_ff)
-        _check_alike("experts", [len(experts) for experts in self.experts])
-        _check_alike("ff_units", [len(each) for units in self.ff_units for each in units])
+                _check_chosen(f"ff_units of layer {layer}", each, parent.sizes_of(layer).d_ff)
+            _check_alike(f"ff_units of layer {layer}", [len(each) for each in units], "expert")
+        _check_alike("experts", [len(experts) for experts in self.experts], "layer")
 
 
 def groups_of(parent: Architecture, heads: Iterable[int]) -> Indices:
@@ -167,18 +180,23 @@ def groups_of(parent: Architecture, heads: Iterable[int]) -> Indices:
 def _check_rising(name: str, chosen: Indices, n: int) -> None:
     if not chosen:
         raise InputError(f"no {name} are kept; keep at least one")
+    _check_chosen(name, chosen, n)
+
+
+def _check_chosen(name: str, chosen: Indices, n: int) -> None:
     whole = all(isinstance(each, int) and not isinstance(each, bool) for each in chosen)
     rising = whole and all(earlier < later for earlier, later in pairwise(chosen))
-    if not rising or chosen[0] < 0 or chosen[-1] >= n:
+    if chosen and (not rising or chosen[0] < 0 or chosen[-1] >= n):
         shown = ", ".join(str(each) for each in chosen[:8]) + (", …" if len(chosen) > 8 else "")
-        raise InputError(f"kept {name}: {shown} are not in rising order from 0 to {n - 1}")
+        allowed = f"in rising order from 0 to {n - 1}" if n else "there: it has none"
+        raise InputError(f"kept {name}: {shown} are not {allowed}")
 
 
-def _check_alike(name: str, counts: list[int]) -> None:
+def _check_alike(name: str, counts: list[int], place: str) -> None:
     if len(set(counts)) > 1:
         raise InputError(
-            f"kept {name} are {min(counts)} in one place and {max(counts)} in another: an "
-            "architecture has equally many everywhere"
+            f"kept {name} are {min(counts)} in one {place} and {max(counts)} in another: an "
+            f"architecture has equally many in each {place}"
         )
 
 

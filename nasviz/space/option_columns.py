@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nasviz.errors import InputError
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.layer_column import LAYER_SIZES
 from nasviz.space.options.option import Option, Setting
 from nasviz.space.options.registry import OPTIONS
 
@@ -68,9 +69,9 @@ def with_equal_options(tables: Sequence[Any], encode: Encode) -> list[Mapping[st
 
 
 def rows_with_lists(columns: Mapping[str, Column], length: int) -> NDArray[np.intp]:
-    """Return the rows of a table that hold a list: settings which columns of numbers can't say."""
+    """Return the rows of a table with a list as a setting, which columns of numbers can't say."""
     found = np.zeros(length, dtype=bool)
-    for column in columns.values():
-        if column.dtype == object:
+    for name, column in columns.items():
+        if column.dtype == object and name != LAYER_SIZES:
             found |= np.array([bool(each) for each in column])
     return np.flatnonzero(found)

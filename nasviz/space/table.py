@@ -23,6 +23,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.field import Field, Value
 from nasviz.space.fields import FIELDS, TRAINING_FIELDS, field_named
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.layer_column import LAYER_SIZES, encode_layers, layers_at
 from nasviz.space.option_columns import fill_options, option_columns, with_equal_options
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
@@ -37,7 +38,8 @@ class CandidateTable:
     Choices are stored as codes: the index into the catalogue's `choices` of the field. Besides an
     architecture's fields a table may hold training settings (`learning_rate`, …) and options of
     inference: `early_exit` (on or off) with `early_exit.threshold` and its other settings, which
-    have their defaults where the option is off, so that equal candidates have equal rows.
+    have their defaults where the option is off, so that equal candidates have equal rows. Where
+    layers of some row differ, `layer_sizes` holds a tuple of `LayerSizes` a row, `()` for the rest.
 
     `table["d_model"]` has shape `(n,)`; `table.columns["d_model"]` may be the compact `(1,)`.
     """
@@ -53,7 +55,7 @@ class CandidateTable:
         Choices may be names or codes. Raises `InputError` for unknown or missing fields and for
         columns of unequal length; sizes that don't fit each other are the search space's to check.
         """
-        columns = {name: encode_column(field_named(name), value) for name, value in given.items()}
+        columns = {name: _encoded(name, value) for name, value in given.items()}
         missing = [name for name in REQUIRED if name not in columns]
         if missing:
             raise InputError(f"the table lacks {', '.join(missing)}")
@@ -64,7 +66,7 @@ class CandidateTable:
             raise InputError(f"columns of unequal length: {sorted(lengths)}")
         _fill_defaults(columns)
         fill_options(columns, _encoded)
-        ordered = {name: columns[name] for name in FIELDS if name in columns}
+        ordered = {name: columns[name] for name in (*FIELDS, LAYER_SIZES) if name in columns}
         return cls(ordered, lengths.pop() if lengths else 1)
 
     @classmethod
@@ -72,19 +74,23 @@ class CandidateTable:
         """Return a table with one row a candidate, in order."""
         rows = [each if isinstance(each, Candidate) else Candidate(each) for each in candidates]
         sizes = {name: [getattr(row.architecture, name) for row in rows] for name in NAMES}
-        policies = [row.inference for row in rows]
-        return cls.from_columns({**sizes, **option_columns(policies)}, length=len(rows))
+        given = {**sizes, **option_columns([row.inference for row in rows])}
+        if any(row.architecture.layer_sizes for row in rows):
+            given[LAYER_SIZES] = [row.architecture.layer_sizes for row in rows]
+        return cls.from_columns(given, length=len(rows))
 
     @classmethod
     def concatenate(cls, tables: Sequence[CandidateTable]) -> CandidateTable:
         """Return the rows of all `tables`, which must have the same columns.
 
-        Only options may be missing: they are off there.
+        Only options and the sizes of layers may be missing: off there, and alike.
         """
         tables = [
             cls(columns, len(table))
             for table, columns in zip(tables, with_equal_options(tables, _encoded), strict=True)
         ]
+        if any(LAYER_SIZES in table.columns for table in tables):
+            tables = [table._with_layers() for table in tables]
         names = set(tables[0].columns)
         for table in tables:
             if set(table.columns) != names:
@@ -100,7 +106,8 @@ class CandidateTable:
     def __getitem__(self, name: str) -> Column:
         """Return the column of that field, shape `(n,)` (a view where all rows share a value)."""
         if name not in self.columns:
-            field_named(name)
+            if name != LAYER_SIZES:
+                field_named(name)
             raise InputError(f"this table has no column {name!r}")
         return np.broadcast_to(self.columns[name], (self._length,))
 
@@ -110,7 +117,13 @@ class CandidateTable:
     def row(self, index: int) -> Candidate:
         """Return the candidate in row `index`."""
         values = {name: self._value(name, index) for name in NAMES}
-        return Candidate(Architecture(**values), self.policy(index))
+        layers = layers_at(self.columns, index)
+        return Candidate(Architecture(**values, layer_sizes=layers), self.policy(index))
+
+    def _with_layers(self) -> CandidateTable:
+        """Return the table with a row each in its column of layers."""
+        layers = [layers_at(self.columns, row) for row in range(self._length)]
+        return CandidateTable({**self.columns, LAYER_SIZES: encode_layers(layers)}, self._length)
 
     def policy(self, index: int) -> InferencePolicy:
         """Return the inference policy in row `index`."""
@@ -149,6 +162,8 @@ class CandidateTable:
         column = self.columns[name]
         if not -self._length <= index < self._length:
             raise IndexError(f"row {index} of {self._length}")
+        if name == LAYER_SIZES:
+            return layers_at(self.columns, index)
         return decode_value(FIELDS[name], column[0 if len(column) == 1 else index])
 
     def __repr__(self) -> str:
@@ -186,6 +201,8 @@ def encode_column(field: Field, values: Any) -> Column:
 
 
 def _encoded(name: str, values: Any) -> Column:
+    if name == LAYER_SIZES:
+        return encode_layers(values)
     return encode_column(field_named(name), values)
 
 

@@ -15,6 +15,7 @@ from nasviz.errors import InputError
 from nasviz.space.conditional import canonical
 from nasviz.space.constraints import Cost, Mask, needed
 from nasviz.space.dimensions import Dimension, Real
+from nasviz.space.layer_column import rows_with_layers
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.points import Points, constraint_columns, index_of, points_of, table_of
 from nasviz.space.sampling import kept_points, sample_points
@@ -63,6 +64,7 @@ def contains(space: SearchSpace, table: CandidateTable, cost: Cost | None) -> Ma
     for kind in OPTIONS:
         if kind.NAME in table.columns and kind.NAME not in rebuilt.columns:
             same &= ~table[kind.NAME]
+    same[rows_with_layers(table.columns, len(table))] = False  # a space's layers are all alike
     return same & feasible(space, points, len(table), cost)
 
 

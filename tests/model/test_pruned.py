@@ -30,6 +30,7 @@ KINDS = (
     "layers", "heads", "kv_groups", "experts", "ff_units", "channels", "vocab_size",
     "context_length",
 )  # fmt: skip
+BY_LAYER = (*KINDS, "by_layer")
 CHOICES = range(50)
 
 
@@ -46,7 +47,7 @@ def smaller(kinds: tuple[str, ...], rng: random.Random) -> tuple[Architecture, K
             return parent, kept
 
 
-@pytest.mark.parametrize("kinds", [*((kind,) for kind in KINDS), KINDS], ids="+".join)
+@pytest.mark.parametrize("kinds", [*((kind,) for kind in BY_LAYER), KINDS, BY_LAYER], ids="+".join)
 def test_a_pruned_model_is_its_parent_with_the_rest_masked(kinds: tuple[str, ...]) -> None:
     for seed in CHOICES:
         parent, kept = smaller(kinds, random.Random(f"{kinds}{seed}"))
@@ -64,7 +65,7 @@ def test_parts_chosen_by_importance_leave_the_parent_with_the_rest_masked(
     importance: str,
 ) -> None:
     for seed in range(10):
-        parent, any_parts = smaller(KINDS, random.Random(f"{importance}{seed}"))
+        parent, any_parts = smaller(BY_LAYER, random.Random(f"{importance}{seed}"))
         target, model = any_parts.architecture(parent), random_model(parent, seed)
         child, kept = prune_to(model, target, Pruning(importance), tokens_for(parent))
         assert child.architecture == target
@@ -144,10 +145,10 @@ def test_a_fixed_exit_is_pruning_of_the_layers_above_but_for_the_bytes_it_holds(
 def test_pruning_in_two_steps_is_pruning_in_one() -> None:
     for seed in range(20):
         rng = random.Random(seed)
-        parent, first = smaller(KINDS, rng)
+        parent, first = smaller(BY_LAYER, rng)
         model = random_model(parent, seed)
         middle = pruned(model, first)
-        second = random_kept(middle.architecture, rng, KINDS)
+        second = random_kept(middle.architecture, rng, BY_LAYER)
         child = pruned(middle, second)
         tokens = tokens_for(child.architecture)
         at_once = pruned(model, first.then(second))
@@ -186,9 +187,13 @@ PARENT = Architecture(3, 24, 6, 61, 13, n_kv_heads=3, head_dim=4, d_ff=10)
         ({"layers": ()}, "no layers are kept; keep at least one"),
         ({"layers": (0, 1), "heads": [(0, 1)] * 3}, "of 3 layers, and 2 are kept"),
         ({"heads": [(0, 1, 2)] * 3}, "leave 1 query heads to one KV head and 2 to another"),
-        ({"heads": [(0, 1), (0, 1), (0, 1, 2, 3)]}, "are 2 in one place and 4 in another"),
-        ({"heads": [(0, 1), (0, 1), (0, 2)]}, "KV heads are 1 in one place and 2 in another"),
-        ({"ff_units": [[(0,)], [(1,)], [(2, 3)]]}, "ff_units are 1 in one place and 2 in another"),
+        ({"heads": [(0, 1), (0, 1), (0, 2)]}, "layer 2 has 1 query heads for each KV head and"),
+        ({"heads": [()] * 3}, "layer_sizes: n_heads is 0 in every layer"),
+        ({"ff_units": [[()]] * 3}, "layer_sizes: d_ff is 0 in every layer"),
+        (
+            {"heads": [(), (0,), (0,)], "ff_units": [[()], [(0,)], [(0,)]]},
+            "no heads and no ff_units of layer 0 are kept: then leave it out",
+        ),
         ({"ff_units": [[(0,)], [(1,)], [(12,)]]}, "not in rising order from 0 to 9"),
         ({"experts": [(1,)] * 3}, "experts of layer 0: 1 are not in rising order from 0 to 0"),
         ({"channels": (0, 0)}, "not in rising order from 0 to 23"),

@@ -80,7 +80,7 @@ class TableSettings:
         return np.isin(self._column(full), codes).astype(np.float64)
 
     def listed(self, name: str) -> tuple[float, ...]:
-        """Return `()`: see `nasviz.cost.estimate.reckoned_alone`."""
+        """Return `()`: see `nasviz.cost.estimate.reckoned_apart`."""
         if name not in [field.name for field in self.kind.FIELDS if field.is_list]:
             raise InputError(f"{self.kind.NAME}.{name} is no list")
         return ()

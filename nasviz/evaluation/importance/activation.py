@@ -62,8 +62,10 @@ class _Watch:
         self.channels = zeros(a.d_model)
         self._hooks: list[Any] = []
         for layer, block in enumerate(blocks_of(model)):
-            output = block.attention.output
-            self._before(output, partial(self._add_heads, layer, _grams(output, a.n_heads)))
+            if block.attention is not None:
+                output = block.attention.output
+                grams = _grams(output, block.attention.n_heads)
+                self._before(output, partial(self._add_heads, layer, grams))
             for number, part in enumerate(experts_of(block)):
                 lengths = part.down.weight.double().norm(dim=0)  # (d_ff,)
                 self._before(part.down, partial(self._add_units, (layer, number), lengths))
@@ -88,10 +90,12 @@ class _Watch:
     def _add_heads(self, layer: int, grams: Tensor, attended: Tensor) -> None:
         gathered = attended.double().reshape(-1, *grams.shape[:2])  # (N, H, D)
         squares = torch.einsum("nhd,hde,nhe->nh", gathered, grams, gathered)
-        self.heads[layer] += squares.clamp(min=0).sqrt().sum(dim=0)
+        self.heads[layer, : len(grams)] += squares.clamp(min=0).sqrt().sum(dim=0)
 
     def _add_units(self, place: tuple[int, int], lengths: Tensor, inner: Tensor) -> None:
-        self.units[place] += inner.double().abs().flatten(0, -2).sum(dim=0) * lengths
+        self.units[place][: len(lengths)] += (
+            inner.double().abs().flatten(0, -2).sum(dim=0) * lengths
+        )
 
     def _add_shares(self, layer: int, per_token: int, scores: Tensor) -> None:
         best, chosen = scores.double().flatten(0, -2).topk(per_token, dim=-1)

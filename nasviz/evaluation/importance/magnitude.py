@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nasviz.evaluation.importance.parts import blocks_of, experts_of
+from nasviz.evaluation.importance.parts import blocks_of, experts_of, head_scores, unit_scores
 from nasviz.model.transformer import Attention, FeedForward, Transformer
 from nasviz.space.importance import Importance, Scores
 
@@ -17,13 +17,10 @@ from nasviz.space.importance import Importance, Scores
 @torch.no_grad()
 def magnitude_importance(model: Transformer) -> Importance:
     """Return the Euclidean norm of the matrices' weights that each part consists of."""
-    blocks = blocks_of(model)
-    heads = [_heads(block.attention) for block in blocks]
-    units = [torch.stack([_units(each) for each in experts_of(block)]) for block in blocks]
-    experts = [each.sum(dim=1) for each in units]
-    layers = [attended.sum() + fed.sum() for attended, fed in zip(heads, experts, strict=True)]
+    heads, units = head_scores(model, _heads), unit_scores(model, _units)
+    experts = units.sum(dim=2)
     return Importance(
-        layers=_roots(layers),
+        layers=_roots(heads.sum(dim=1) + experts.sum(dim=1)),
         heads=_roots(heads),
         experts=_roots(experts),
         ff_units=_roots(units),
@@ -52,9 +49,10 @@ def _channels(model: Transformer) -> Tensor:
     total = _columns(model.token_embedding)
     for block in blocks_of(model):
         attention = block.attention
-        total = total + _rows(attention.output)
-        for reads in (attention.query, attention.key, attention.value):
-            total = total + _columns(reads)
+        if attention is not None:
+            total = total + _rows(attention.output)
+            for reads in (attention.query, attention.key, attention.value):
+                total = total + _columns(reads)
         for part in experts_of(block):
             total = total + _rows(part.down)
             for inward in (part.gate, part.up):
@@ -71,6 +69,6 @@ def _columns(matrix: nn.Linear | nn.Embedding) -> Tensor:
     return matrix.weight.double().square().sum(dim=0)
 
 
-def _roots(squares: list[Tensor]) -> Scores:
-    found: Scores = np.sqrt(torch.stack(squares).cpu().numpy())
+def _roots(squares: Tensor) -> Scores:
+    found: Scores = np.sqrt(squares.cpu().numpy())
     return found

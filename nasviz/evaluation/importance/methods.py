@@ -67,7 +67,7 @@ def _chosen(model: Transformer, target: Architecture, pruning: Pruning, texts: T
     parent = model.architecture
     parts_go = any(
         getattr(parent, name) != getattr(target, name) for name in MEASURED if name != "n_layers"
-    )
+    ) or bool(parent.layer_sizes or target.layer_sizes)
     # Where every part of a layer stays the cheapest scores choose as well as any.
     importance = PARTS[pruning.importance if parts_go else "magnitude"](model, texts)
     n_layers = target.n_layers

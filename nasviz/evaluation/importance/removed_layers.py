@@ -45,5 +45,5 @@ def greedy_layers(model: Transformer, texts: Tensor, n_layers: int) -> Indices:
 def _without(model: Transformer, texts: Tensor, layers: Indices, gone: int) -> float:
     """Return the loss with these layers but one; weights are shared, nothing is copied."""
     rest = [layer for layer in layers if layer != gone]
-    part = subnetwork(model, model.architecture.with_(n_layers=len(rest)), rest)
+    part = subnetwork(model, model.architecture.only_layers(rest), rest)
     return nats_on(part, texts)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nasviz.evaluation.importance.parts import blocks_of, experts_of, norms_of
+from nasviz.evaluation.importance.parts import head_scores, norms_of, unit_scores
 from nasviz.evaluation.importance.texts import batched, mean_nats
 from nasviz.evaluation.scoring import evaluating
-from nasviz.model.transformer import Transformer
+from nasviz.model.transformer import Attention, Transformer
 from nasviz.space.importance import Importance
 
 # Tokens whose gradients are summed before they are squared.
@@ -51,14 +51,11 @@ def _effects(model: Transformer, products: dict[int, Tensor]) -> dict[str, Tenso
     def columns(matrix: nn.Linear) -> Tensor:  # of a matrix that writes: one sum an input
         return products[id(matrix.weight)].sum(dim=0)
 
-    blocks = blocks_of(model)
-    n_heads = model.architecture.n_heads
-    heads = torch.stack(
-        [columns(block.attention.output).view(n_heads, -1).sum(dim=1) for block in blocks]
-    )
-    units = torch.stack(
-        [torch.stack([columns(part.down) for part in experts_of(block)]) for block in blocks]
-    )
+    def of_heads(attention: Attention) -> Tensor:
+        return columns(attention.output).view(attention.n_heads, -1).sum(dim=1)
+
+    heads = head_scores(model, of_heads)
+    units = unit_scores(model, lambda part: columns(part.down))
     experts = units.sum(dim=2)
     channels = sum(
         (

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nasviz.model.cache import KVCache
 from nasviz.model.operations import rotate
-from nasviz.model.transformer import Block, RmsNorm, Transformer
+from nasviz.model.transformer import Attention, Block, RmsNorm, Transformer
 
 
 class Propagation:
@@ -29,18 +29,18 @@ class Propagation:
         folded = [_folded(block) for block in blocks]
         self._matrices = torch.stack([matrix for matrix, _ in folded])  # (N, 2 K D, M)
         self._biases = torch.stack([bias for _, bias in folded])  # (N, 2 K D)
-        norms = [block.attention.key_norm for block in blocks]
+        norms = [_attention_of(block).key_norm for block in blocks]
         weights = [norm.weight.detach() for norm in norms if norm is not None]
         self._key_norms = torch.stack(weights) if weights else None  # (N, D)
 
     @classmethod
     def possible(cls, model: Transformer) -> bool:
-        """Whether the model's keys and values come from plain matrices, which can be stacked."""
-        blocks = [block for block in model.blocks if isinstance(block, Block)]
+        """Whether keys and values come from plain matrices of equal sizes, which can be stacked."""
+        if model.architecture.layer_sizes:
+            return False
+        attentions = [_attention_of(block) for block in model.blocks if isinstance(block, Block)]
         return all(
-            type(part) is nn.Linear
-            for block in blocks
-            for part in (block.attention.key, block.attention.value)
+            type(part) is nn.Linear for each in attentions for part in (each.key, each.value)
         )
 
     def keep(self, hidden: Tensor, cache: KVCache, start: int) -> None:
@@ -63,9 +63,15 @@ class Propagation:
             cache.append(layer, key, value)
 
 
+def _attention_of(block: Block) -> Attention:
+    """Return the attention of a block that has one."""
+    assert block.attention is not None
+    return block.attention
+
+
 def _folded(block: Block) -> tuple[Tensor, Tensor]:
     """Return a block's key and value matrices (2 K D, M) with its norm's weights, and biases."""
-    attention, norm = block.attention, block.attention_norm
+    attention, norm = _attention_of(block), block.attention_norm
     matrix = torch.cat((attention.key.weight, attention.value.weight)).detach()
     bias = matrix.new_zeros(len(matrix))
     if attention.key.bias is not None:

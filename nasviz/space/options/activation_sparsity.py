@@ -29,6 +29,7 @@ class ActivationSparsity(Option):
     HELP = "Small inputs of each matrix count as zero, and their weights need not be read."
     REFERENCE = f"{_TEAL}; {_DEJA_VU}"
     NEUTRAL = MappingProxyType({"keep": 1.0})
+    LAYERS_MAY_DIFFER = True
     CONFLICTS = MappingProxyType({
         "weight_quantization": "packed matrices are read whole, so that leaving inputs out would "
         "cost quality and save nothing",

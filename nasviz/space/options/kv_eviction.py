@@ -43,6 +43,7 @@ class KVEviction(Option):
     HELP = "Each head keeps the keys and values that it looked at most, and evicts the others."
     REFERENCE = _H2O
     NEUTRAL = MappingProxyType({"budget": 0})
+    LAYERS_MAY_DIFFER = True
     CONFLICTS = MappingProxyType({
         "kv_window": "both say which tokens stay; a window with sinks is the policy 'local' with "
         "protected tokens",

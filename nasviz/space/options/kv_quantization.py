@@ -44,6 +44,7 @@ class KVQuantization(Option):
     HELP = "Stores keys and values in a few bits each, all but the latest."
     REFERENCE = _KIVI
     NEUTRAL = MappingProxyType({"bits": 16})
+    LAYERS_MAY_DIFFER = True
     FIELDS = (
         integer(
             "bits", "Bits", 2, 16,

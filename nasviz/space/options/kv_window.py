@@ -34,6 +34,7 @@ class KVWindow(Option):
     HELP = "Keeps the first few and the latest tokens' keys and values, and forgets the middle."
     REFERENCE = _STREAMING
     NEUTRAL = MappingProxyType({"window": 0})
+    LAYERS_MAY_DIFFER = True
     FIELDS = (
         integer(
             "window", "Window", 0, 4_194_304,

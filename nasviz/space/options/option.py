@@ -60,8 +60,9 @@ class Option:
     name → why; `CONFLICTS_WHERE` for one value of a setting), what must hold between sizes and
     settings (`RULES`), which of these sizes it changes for the options after it (`CHANGES`) and
     which values of sizes are searched with it in an explorer whose space doesn't have them
-    (`BRINGS`). Its defaults are useful ones; `NEUTRAL` are the settings that reproduce the static
-    model exactly.
+    (`BRINGS`). `LAYERS_MAY_DIFFER` where it treats each layer by itself, so that model and cost
+    agree exactly whatever sizes layers have. Its defaults are useful ones; `NEUTRAL` are the
+    settings that reproduce the static model exactly.
 
     Raises `InputError` for a setting out of range.
     """
@@ -77,6 +78,7 @@ class Option:
     RULES: ClassVar[tuple[FitRule, ...]] = ()
     CHANGES: ClassVar[Mapping[str, SizeChange]] = {}
     BRINGS: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    LAYERS_MAY_DIFFER: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for field in self.FIELDS:
@@ -107,6 +109,15 @@ class Option:
                 said = [f"{name}={getattr(architecture, name)}" for name in rule.sizes]
                 said += [f"{self.NAME}.{name}={getattr(self, name)}" for name in rule.settings]
                 raise InputError(f"{', '.join(said)}: {rule.reason}")
+
+    def check_layers(self, architecture: Any) -> None:
+        """Raise `InputError` where the layers differ and the option needs them alike."""
+        if architecture.layer_sizes and not self.LAYERS_MAY_DIFFER:
+            raise InputError(
+                f"{self.NAME} can't run a model whose layers differ (layer_sizes): what it saves "
+                "depends on which of them it leaves out; leave the option off, or give all layers "
+                "equal sizes"
+            )
 
     def running(self, architecture: Any) -> Any:
         """Return the sizes that are computed with; by default all of `architecture`."""

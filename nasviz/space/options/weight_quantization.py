@@ -47,6 +47,7 @@ class WeightQuantization(Option):
     HELP = "Weights are rounded to 8 or 4 bits: a quarter or an eighth of the bytes to read."
     REFERENCE = f"{_INT8}; {_GPTQ}"
     NEUTRAL = MappingProxyType({"bits": 16, "layer_bits": ()})
+    LAYERS_MAY_DIFFER = True
     FIELDS = (
         integer(
             "bits", "Bits a weight", 4, 16,
@@ -91,6 +92,14 @@ class WeightQuantization(Option):
         if self.group_size not in GROUP_SIZES:
             raise InputError(
                 f"weight_quantization.group_size={self.group_size} is not 32, 64, 128 or 256"
+            )
+
+    def check_layers(self, architecture: Architecture) -> None:
+        """Raise `InputError` for bits of each layer where layers differ in their sizes too."""
+        if architecture.layer_sizes and self.layer_bits:
+            raise InputError(
+                "weight_quantization.layer_bits can't be combined with layers that differ "
+                "(layer_sizes); give one number of bits for all"
             )
 
     def check_fits(self, architecture: Architecture) -> None:
