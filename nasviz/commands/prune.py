@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.training.plan import TrainingPlan
 
     _check_budget(arguments)
-    pruning = by_method(arguments.importance, rounds=arguments.rounds)
+    pruning = by_method(arguments.importance, rounds=arguments.rounds, seed=arguments.seed)
     plan = TrainingPlan(
         tokens=arguments.tokens,
         steps=arguments.steps,

@@ -10,10 +10,11 @@ from typing import Any, Literal
 from nasviz.errors import InputError, check_names, unknown_name
 from nasviz.space.field import Field, choice, integer
 
-PartImportance = Literal["activation", "taylor", "magnitude"]
+PartImportance = Literal["activation", "taylor", "magnitude", "random"]
 LayerImportance = Literal[
-    "block_influence", "perplexity_drop", "greedy", "uniform", "last", "taylor", "magnitude"
-]
+    "block_influence", "perplexity_drop", "greedy", "uniform", "last", "taylor", "magnitude",
+    "random",
+]  # fmt: skip
 
 _MINITRON = "Muralidharan et al. 2024, Minitron, arXiv:2407.14679"
 _SHORTGPT = "Men et al. 2024, ShortGPT, arXiv:2403.03853"
@@ -23,20 +24,22 @@ PRUNING_FIELDS: Mapping[str, Field] = MappingProxyType(
         field.name: field
         for field in (
             choice(
-                "importance", "Importance of parts", ("activation", "taylor", "magnitude"),
+                "importance", "Importance of parts",
+                ("activation", "taylor", "magnitude", "random"),
                 "What tells which heads, feed-forward units, experts and channels stay: how much "
                 "they add on real text, how much the loss would change without them (from its "
-                "gradient), or how large their weights are, which needs no text.",
+                "gradient), how large their weights are, which needs no text, or chance.",
                 f"{_MINITRON}; Molchanov et al. 2019, arXiv:1906.10771; Ma et al. 2023, "
                 "LLM-Pruner, arXiv:2305.11627", "activation",
             ),
             choice(
                 "layer_importance", "Importance of layers",
                 ("block_influence", "perplexity_drop", "greedy", "uniform", "last", "taylor",
-                 "magnitude"),
+                 "magnitude", "random"),
                 "What tells which layers stay: how far a layer turns what passes through it, how "
                 "much worse text is predicted without it, the same one layer after the other, "
-                "evenly spaced ones, the first ones, the loss's gradient, or the weights' size.",
+                "evenly spaced ones, the first ones, the loss's gradient, the weights' size, or "
+                "chance.",
                 f"{_SHORTGPT}; Gromov et al. 2024, arXiv:2403.17887; Kim et al. 2024, Shortened "
                 "LLaMA, arXiv:2402.02834", "block_influence",
             ),
@@ -49,6 +52,11 @@ PRUNING_FIELDS: Mapping[str, Field] = MappingProxyType(
                 "calibration_tokens", "Calibration text", 1, 10**8,
                 "How much text the importance is measured on, from the calibration part.",
                 _MINITRON, default=16_384, unit="tokens",
+            ),
+            integer(
+                "seed", "Seed", 0, 2**31 - 1,
+                "Which parts chance chooses, where it is chance that chooses.",
+                "Bouthillier et al. 2021, arXiv:2103.03098", default=0,
             ),
         )
     }
@@ -66,6 +74,7 @@ class Pruning:
     layer_importance: LayerImportance = "block_influence"
     rounds: int = 1
     calibration_tokens: int = 16_384
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for name, field in PRUNING_FIELDS.items():
@@ -93,11 +102,11 @@ METHODS: tuple[str, ...] = tuple(
 )
 
 
-def by_method(method: str, *, rounds: int = 1) -> Pruning:
+def by_method(method: str, *, rounds: int = 1, seed: int = 0) -> Pruning:
     """Return the pruning by one method: of layers too, where it can tell their importance.
 
-    A method for layers only leaves the other parts to the usual one, and the other way round.
-    Raises `InputError` for an unknown name.
+    A method for layers only leaves the other parts to the usual one, and the other way round;
+    `seed` is chance's. Raises `InputError` for an unknown name.
 
     >>> by_method("greedy").importance, by_method("activation").layer_importance
     ('activation', 'block_influence')
@@ -109,4 +118,4 @@ def by_method(method: str, *, rounds: int = 1) -> Pruning:
         for name in ("importance", "layer_importance")
         if method in PRUNING_FIELDS[name].choices
     }
-    return Pruning(rounds=rounds, **named)
+    return Pruning(rounds=rounds, seed=seed, **named)

@@ -20,7 +20,7 @@ from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.kept import Kept
-from nasviz.space.pruning import PRUNING_FIELDS, Pruning
+from nasviz.space.pruning import PRUNING_FIELDS, Pruning, by_method
 
 SIZES = Architecture(3, 24, 4, 61, 13, n_kv_heads=2, d_ff=10)
 KINDS = {
@@ -49,7 +49,7 @@ def texts() -> torch.Tensor:
 @pytest.mark.parametrize("method", PARTS)
 def test_scores_have_a_place_for_every_part(kind: str, method: str, texts: torch.Tensor) -> None:
     a = KINDS[kind]
-    found = PARTS[method](made(a), texts)
+    found = PARTS[method](made(a), texts, 0)
     assert found.layers.shape == (a.n_layers,)
     assert found.heads.shape == (a.n_layers, a.n_heads)
     assert found.experts.shape == (a.n_layers, a.experts)
@@ -61,7 +61,7 @@ def test_scores_have_a_place_for_every_part(kind: str, method: str, texts: torch
 
 
 @pytest.mark.parametrize("kind", ["dense", "gpt2", "parallel"])
-@pytest.mark.parametrize("method", PARTS)
+@pytest.mark.parametrize("method", [each for each in PARTS if each != "random"])
 def test_parts_that_add_nothing_come_last(kind: str, method: str, texts: torch.Tensor) -> None:
     a = KINDS[kind]
     model = made(a)
@@ -79,7 +79,7 @@ def test_parts_that_add_nothing_come_last(kind: str, method: str, texts: torch.T
         model.token_embedding.weight[:, 11] *= 1e-4
         for norm in (model.head.norm, model.blocks[0].attention_norm):
             norm.weight[11] *= 1e-4
-    found = PARTS[method](model, texts)
+    found = PARTS[method](model, texts, 0)
     assert found.heads[1].argmin() == 2
     assert found.ff_units[2, 0].argmin() == 5
 
@@ -96,7 +96,7 @@ def test_a_layer_that_adds_nothing_goes_first(method: str, texts: torch.Tensor) 
             getattr(block.attention, name).weight.mul_(0.1)
         block.feed_forward.up.weight.mul_(0.1)
         block.feed_forward.gate.weight.mul_(0.1)
-    assert LAYERS[method](model, own_text(model, texts), 2) == (0, 2)
+    assert LAYERS[method](model, own_text(model, texts), 2, 0) == (0, 2)
 
 
 @torch.no_grad()
@@ -173,7 +173,7 @@ def test_measuring_changes_nothing(method: str, texts: torch.Tensor) -> None:
     model = made(SIZES)
     before = copy.deepcopy(model.state_dict())
     model.train()
-    PARTS[method](model, texts)
+    PARTS[method](model, texts, 0)
     assert model.training
     assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
     assert all(each.grad is None for each in model.parameters())
@@ -183,6 +183,19 @@ def test_measuring_changes_nothing(method: str, texts: torch.Tensor) -> None:
 def test_every_method_of_the_catalogue_is_there() -> None:
     assert tuple(PARTS) == PRUNING_FIELDS["importance"].choices
     assert tuple(LAYERS) == PRUNING_FIELDS["layer_importance"].choices
+
+
+def test_chance_chooses_by_its_seed_alone(texts: torch.Tensor) -> None:
+    target = SIZES.with_(n_layers=2, d_ff=4)
+
+    def kept(model: Transformer, seed: int) -> Kept:
+        return prune_to(model, target, by_method("random", seed=seed), texts)[1]
+
+    first = kept(made(SIZES), 3)
+    assert first == kept(made(SIZES, seed=8), 3)
+    others = [kept(made(SIZES), seed) for seed in range(4, 12)]
+    assert len({each.layers for each in others}) > 1
+    assert len({each.ff_units for each in (first, *others)}) == 9
 
 
 @pytest.mark.parametrize("rounds", [1, 3])

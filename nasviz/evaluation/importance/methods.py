@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nasviz.evaluation.block_influence import block_influence
 from nasviz.evaluation.importance.activation import activation_importance
+from nasviz.evaluation.importance.chance import random_importance
 from nasviz.evaluation.importance.magnitude import magnitude_importance
 from nasviz.evaluation.importance.removed_layers import greedy_layers, perplexity_drop
 from nasviz.evaluation.importance.taylor import taylor_importance
@@ -26,25 +27,40 @@ from nasviz.space.importance import (
 from nasviz.space.kept import Indices, Kept
 from nasviz.space.pruning import LayerImportance, PartImportance, Pruning
 
-PARTS: Mapping[PartImportance, Callable[[Transformer, Tensor], Importance]] = MappingProxyType(
+# The scores of a model's parts, given the texts (B, T) and a seed for chance.
+PARTS: Mapping[PartImportance, Callable[[Transformer, Tensor, int], Importance]] = MappingProxyType(
     {
-        "activation": activation_importance,
-        "taylor": taylor_importance,
-        "magnitude": lambda model, texts: magnitude_importance(model),
+        "activation": lambda model, texts, seed: activation_importance(model, texts),
+        "taylor": lambda model, texts, seed: taylor_importance(model, texts),
+        "magnitude": lambda model, texts, seed: magnitude_importance(model),
+        "random": lambda model, texts, seed: random_importance(model.architecture, seed),
     }
 )
 
-# Which layers stay, given the texts (B, T) and how many.
-LAYERS: Mapping[LayerImportance, Callable[[Transformer, Tensor, int], Indices]] = MappingProxyType(
-    {
-        "block_influence": lambda model, texts, n: most_important(block_influence(model, texts), n),
-        "perplexity_drop": lambda model, texts, n: most_important(perplexity_drop(model, texts), n),
-        "greedy": greedy_layers,
-        "uniform": lambda model, texts, n: evenly(model.architecture.n_layers, n),
-        "last": lambda model, texts, n: tuple(range(n)),
-        "taylor": lambda model, texts, n: most_important(taylor_importance(model, texts).layers, n),
-        "magnitude": lambda model, texts, n: most_important(magnitude_importance(model).layers, n),
-    }
+# Which layers stay, given the texts (B, T), how many, and a seed for chance.
+LAYERS: Mapping[LayerImportance, Callable[[Transformer, Tensor, int, int], Indices]] = (
+    MappingProxyType(
+        {
+            "block_influence": lambda model, texts, n, seed: most_important(
+                block_influence(model, texts), n
+            ),
+            "perplexity_drop": lambda model, texts, n, seed: most_important(
+                perplexity_drop(model, texts), n
+            ),
+            "greedy": lambda model, texts, n, seed: greedy_layers(model, texts, n),
+            "uniform": lambda model, texts, n, seed: evenly(model.architecture.n_layers, n),
+            "last": lambda model, texts, n, seed: tuple(range(n)),
+            "taylor": lambda model, texts, n, seed: most_important(
+                taylor_importance(model, texts).layers, n
+            ),
+            "magnitude": lambda model, texts, n, seed: most_important(
+                magnitude_importance(model).layers, n
+            ),
+            "random": lambda model, texts, n, seed: most_important(
+                random_importance(model.architecture, seed).layers, n
+            ),
+        }
+    )
 )
 
 
@@ -69,9 +85,9 @@ def _chosen(model: Transformer, target: Architecture, pruning: Pruning, texts: T
         getattr(parent, name) != getattr(target, name) for name in MEASURED if name != "n_layers"
     ) or bool(parent.layer_sizes or target.layer_sizes)
     # Where every part of a layer stays the cheapest scores choose as well as any.
-    importance = PARTS[pruning.importance if parts_go else "magnitude"](model, texts)
+    importance = PARTS[pruning.importance if parts_go else "magnitude"](model, texts, pruning.seed)
     n_layers = target.n_layers
     layers: Indices = tuple(range(n_layers))
     if n_layers < parent.n_layers:
-        layers = LAYERS[pruning.layer_importance](model, texts, n_layers)
+        layers = LAYERS[pruning.layer_importance](model, texts, n_layers, pruning.seed)
     return choose(parent, target, importance, layers)
