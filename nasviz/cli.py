@@ -24,6 +24,7 @@ COMMANDS = (
     "prune",
     "search",
     "compare-joint",
+    "compare-roads",
     "generate",
     "export",
     "presets",

@@ -12,9 +12,10 @@ from typing import Any
 from nasviz.errors import InputError
 from nasviz.execution.lock import held_alone
 from nasviz.execution.results import versions
+from nasviz.strategies.attended import Stopped
 from nasviz.strategies.joint.arms import ARMS, Arms, Road
 from nasviz.strategies.joint.budget import spent
-from nasviz.strategies.joint.desk import Desk, Stopped
+from nasviz.strategies.joint.desk import Desk
 from nasviz.strategies.joint.points import tested
 from nasviz.strategies.joint.record import ArmRun, JointComparison, Winner
 from nasviz.strategies.joint.settings import FRESH_SEEDS, Declared, JointSettings, declare

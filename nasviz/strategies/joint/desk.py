@@ -8,22 +8,13 @@ are not trained a second time.
 from __future__ import annotations
 
 import threading
-import time
 
 from nasviz.errors import InputError
-from nasviz.execution.worker import ensure_worker
+from nasviz.strategies.attended import Stopped, attended
 from nasviz.strategies.strategy import Proposal
-from nasviz.study import queue
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
-
-POLL_S = 0.1
-LOOK_S = 2.0
-
-
-class Stopped(Exception):  # noqa: N818 (it is a request that was met, no error)
-    """The comparison was asked to stop; its trial in training is paused."""
 
 
 class Desk:
@@ -60,7 +51,7 @@ class Desk:
                 proposal={**asked, "place": place},
             )
             known.append(trial.number)
-        return self._finished(known[place])
+        return attended(self.study, known[place], self._stop)
 
     def _check(self, number: int, proposal: Proposal) -> None:
         trial = self.study.trial(number)
@@ -69,23 +60,3 @@ class Desk:
                 f"{self.study!r}: trial {number} is another candidate than this comparison asks "
                 "for in its place; another release of nasviz made it: use another --study"
             )
-
-    def _finished(self, number: int) -> Trial:
-        trial = self.study.trial(number)
-        if trial.state == "paused" or trial.request == "pause":
-            self.study.request(number, "resume")
-        looked = -LOOK_S
-        while not (trial := self.study.trial(number)).finished:
-            if self._stop.is_set():
-                self._pause(number)
-                raise Stopped
-            if time.monotonic() - looked >= LOOK_S:
-                looked = time.monotonic()
-                ensure_worker(self.study)
-            self._stop.wait(POLL_S)
-        return trial
-
-    def _pause(self, number: int) -> None:
-        """Pause what is in training or waits; what has just ended stays ended."""
-        if not queue.pause(self.study, number, ("waiting",)):
-            queue.ask(self.study, number, "pause")

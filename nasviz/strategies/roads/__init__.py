@@ -1,0 +1,1 @@
+"""Two roads to a small model, compared: a trained one pruned, or one trained from new."""

@@ -1,0 +1,126 @@
+"""What the trials of one seed came to, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nasviz.study.lineage_cost import training_flops
+from nasviz.study.trial import Trial
+
+# How much of its parent's training a pruned model is charged with: nothing, its share among all
+# targets, the whole. In this order the compute rises.
+ACCOUNTS = ("healing alone", "a share of the parent", "the whole parent")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A complete trial: bits per byte of the test part, and what its own training took.
+
+    flops: forward and backward, what a teacher computed included. Of a pruned model also
+    unhealed_bits_per_byte, of the test part before it was healed, and the layers that it kept.
+    """
+
+    trial: int
+    bits_per_byte: float
+    flops: float
+    tokens: int
+    parameters: int
+    unhealed_bits_per_byte: float | None = None
+    layers: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, trial: Trial) -> Outcome:
+        """Return what a complete trial came to."""
+        pruned = trial.result.get("pruned", {})
+        return cls(
+            trial.number,
+            float(trial.result["bits_per_byte"]),
+            training_flops(trial),
+            int(trial.result["tokens"]),
+            int(trial.result["parameters"]),
+            pruned.get("unhealed_bits_per_byte"),
+            tuple(pruned.get("layers", ())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every figure by name."""
+        return {**asdict(self), "layers": list(self.layers)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Outcome:
+        """Return what `to_json` wrote."""
+        return cls(**{**data, "layers": tuple(data["layers"])})
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One parent and all that was made of it or held against it.
+
+    pruned: by target and method of importance, the usual one first. chance: by target, cut by
+    chance, each draw. scratch: by target and account, the same sizes trained from new on the
+    compute that the account says.
+    """
+
+    parent: Outcome
+    pruned: Mapping[str, Mapping[str, Outcome]]
+    chance: Mapping[str, tuple[Outcome, ...]]
+    scratch: Mapping[str, Mapping[str, Outcome]]
+
+    def healed(self, target: str) -> Outcome:
+        """Return the pruned model of a target, cut by the usual importance."""
+        return next(iter(self.pruned[target].values()))
+
+    def compute(self, target: str) -> dict[str, float]:
+        """Return what the pruned model of a target took, by account, FLOPs."""
+        return accounts(self.healed(target).flops, self.parent.flops, len(self.scratch))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "parent": self.parent.to_json(),
+            "pruned": _plain(self.pruned),
+            "chance": {
+                target: [each.to_json() for each in draws] for target, draws in self.chance.items()
+            },
+            "scratch": _plain(self.scratch),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SeedRun:
+        """Return what `to_json` wrote."""
+        chance = {
+            target: tuple(map(Outcome.from_json, draws)) for target, draws in data["chance"].items()
+        }
+        return cls(
+            Outcome.from_json(data["parent"]),
+            _read(data["pruned"]),
+            chance,
+            _read(data["scratch"]),
+        )
+
+
+def accounts(own: float, parent: float, targets: int) -> dict[str, float]:
+    """Return the FLOPs that a pruned model is charged with, by account.
+
+    `own` is its healing, `parent` the parent's training, which so many targets share.
+
+    >>> accounts(1.0, 8.0, 4)
+    {'healing alone': 1.0, 'a share of the parent': 3.0, 'the whole parent': 9.0}
+    """
+    return dict(zip(ACCOUNTS, (own, own + parent / targets, own + parent), strict=True))
+
+
+def _plain(outcomes: Mapping[str, Mapping[str, Outcome]]) -> dict[str, dict[str, Any]]:
+    return {
+        target: {name: outcome.to_json() for name, outcome in by_name.items()}
+        for target, by_name in outcomes.items()
+    }
+
+
+def _read(data: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Outcome]]:
+    return {
+        target: {name: Outcome.from_json(outcome) for name, outcome in by_name.items()}
+        for target, by_name in data.items()
+    }
