@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasviz.commands.catalogue import add_field
@@ -13,6 +14,7 @@ from nasviz.errors import InputError
 
 if TYPE_CHECKING:
     from nasviz.space.architecture import Architecture
+    from nasviz.space.sparsity import Sparsity
     from nasviz.study.lineage_cost import LineageCost
     from nasviz.study.study import Study
     from nasviz.study.trial import Trial
@@ -27,6 +29,11 @@ unpickled). What is left has the sizes that one of these says:
   --architecture FILE        the sizes of a preset, a JSON or TOML file, or - for standard input
   --max-parameters N         the largest sizes with at most N weights, no size cut to the bone
   --max-time-per-token S     the same for the predicted seconds of a written token
+  --sparsity 0.5 or 2:4      every size of the parent, with weights set to zero: changes no size
+
+Zeros change neither sizes nor bytes nor the FLOPs of dense kernels. What they are is another test
+of how much a model needs; 2:4 (of four neighbours two stay) may be computed faster by GPUs that
+have instructions for it.
 
 The result is an ordinary trial: generate, export and the explorer take it as any other. Its cost is
 shown with its parent's training, and with the parent's training shared by all of its children.
@@ -52,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--architecture", metavar="FILE", help="preset, file, or -")
     target.add_argument("--max-parameters", type=float, metavar="N", help="most weights")
     target.add_argument("--max-time-per-token", type=float, metavar="S", help="most seconds")
+    target.add_argument(
+        "--sparsity",
+        metavar="SHARE|N:M",
+        help="changes no size: that share of each layer's matrices becomes zero, or of every M "
+        "neighbouring weights all but N; chosen by activation (Wanda, arXiv:2306.11695) or "
+        "magnitude",
+    )
     parser.add_argument(
         "--importance",
         default="activation",
@@ -89,7 +103,10 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.training.plan import TrainingPlan
 
     _check_budget(arguments)
-    pruning = by_method(arguments.importance, rounds=arguments.rounds, seed=arguments.seed)
+    sparsity = _sparsity(arguments)
+    pruning = None
+    if sparsity is None:
+        pruning = by_method(arguments.importance, rounds=arguments.rounds, seed=arguments.seed)
     plan = TrainingPlan(
         tokens=arguments.tokens,
         steps=arguments.steps,
@@ -110,6 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         target,
         plan,
         pruning=pruning,
+        sparsity=sparsity,
         heal=arguments.heal,
         corpus=arguments.corpus,
         study=arguments.study if study is None else study,
@@ -130,6 +148,16 @@ def _check_budget(arguments: argparse.Namespace) -> None:
             )
 
 
+def _sparsity(arguments: argparse.Namespace) -> Sparsity | None:
+    from nasviz.space.sparsity import Sparsity
+
+    if arguments.sparsity is None:
+        return None
+    if arguments.rounds != 1:
+        raise InputError(f"--rounds {arguments.rounds} is for parts; --sparsity sets zeros at once")
+    return Sparsity(arguments.sparsity, arguments.importance)
+
+
 def _study_that_is_there(url: str | None) -> Study:
     """Return the study that a parent is a trial of; raises `InputError` rather than make one."""
     from nasviz.study.location import locate
@@ -146,6 +174,8 @@ def _target(arguments: argparse.Namespace, parent: Architecture) -> Architecture
     from nasviz.model.export.choice import is_exportable
     from nasviz.space.candidate_file import read_candidate
 
+    if arguments.sparsity is not None:
+        return parent
     if arguments.keep_layers is not None:
         return prune_target.fewer_layers(parent, arguments.keep_layers)
     if arguments.architecture is not None:
@@ -210,6 +240,8 @@ def _as_text(said: dict[str, Any]) -> str:
         f"  {said['parameters']:,} parameters; healed ({said['lineage']['heal']}) on "
         f"{said['tokens']:,} tokens in {said['seconds']:.1f} s",
     ]
+    if "sparsity" in pruned:
+        lines += _zeros_as_text(pruned["sparsity"])
     own = printed(cost["own_flops"], "FLOP")
     if cost["total_flops"] is None:
         lines.append(f"  cost: {own} of its own; what its parent's training cost is not known")
@@ -226,3 +258,17 @@ def _as_text(said: dict[str, Any]) -> str:
             f"of this model before it was healed, holds {held} more that it never uses"
         )
     return "\n".join(lines)
+
+
+def _zeros_as_text(zeros: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"  zeros ({zeros['pattern']}, by {zeros['importance']}): {1 - zeros['density']:.1%} of "
+        f"the matrices' weights, {1 - zeros['whole_density']:.1%} of all; sizes, bytes and the "
+        "FLOPs of dense kernels are as before"
+    ]
+    if zeros["pattern"] == "2:4":
+        lines.append(
+            "  GPUs with 2:4 instructions (NVIDIA from Ampere on) can multiply such matrices up to "
+            "twice as fast; nasviz multiplies them densely, and elsewhere nothing can be gained"
+        )
+    return lines

@@ -18,6 +18,7 @@ from nasviz.space.importance import check_reachable
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Heal, Lineage
 from nasviz.space.pruning import Pruning
+from nasviz.space.sparsity import Sparsity
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.healing import healing_plan
@@ -33,6 +34,7 @@ def prune(
     *,
     kept: Kept | None = None,
     pruning: Pruning | None = None,
+    sparsity: Sparsity | None = None,
     heal: Heal = "distill",
     corpus: str | os.PathLike[str] | None = None,
     study: Study | str | os.PathLike[str] | None = None,
@@ -40,7 +42,9 @@ def prune(
 ) -> Trial:
     """Return the finished trial of `parent` pruned to the sizes of `target` and healed.
 
-    Instead of sizes `kept` can name exactly the parts that stay, chosen by hand. `parent` is a
+    Instead of sizes `kept` can name exactly the parts that stay, chosen by hand. With `sparsity`
+    weights of what stays are set to zero, and remain so; alone it leaves every size as it is.
+    `parent` is a
     trial's number in the study, or the folder of a checkpoint: ours, or one that `transformers`
     wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed and scored on:
     by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal` "none" leaves
@@ -53,7 +57,7 @@ def prune(
         study = Study.open(study)
     known = study if isinstance(study, Study) else None
     found = find_parent(parent, known)
-    order = checked_order(found, target, plan, pruning, heal, corpus, kept=kept)
+    order = checked_order(found, target, plan, pruning, heal, corpus, kept=kept, sparsity=sparsity)
     # A folder's checkpoint was looked at before a new study's file is made.
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = order.add_to(opened)
@@ -84,15 +88,23 @@ def checked_order(
     corpus: str | os.PathLike[str] | None = None,
     *,
     kept: Kept | None = None,
+    sparsity: Sparsity | None = None,
     sizes: Architecture | None = None,
 ) -> Order:
-    """Return the trial of `parent` pruned to `target`, or to what is `kept`.
+    """Return the trial of `parent` pruned to `target`, or to what is `kept`, with `sparsity`.
 
     `sizes` are the parent's, where they are known: its checkpoint is then not read, which takes no
     torch. Raises `InputError` as `prune` says.
     """
-    lineage = replace(parent.lineage, pruning=pruning or Pruning(), heal=heal, kept=kept)
-    child = _child(_sizes_of(parent) if sizes is None else sizes, target, kept)
+    lineage = replace(
+        parent.lineage, pruning=pruning or Pruning(), heal=heal, kept=kept, sparsity=sparsity
+    )
+    sizes = _sizes_of(parent) if sizes is None else sizes
+    if sparsity is not None and target is None and kept is None:
+        target = sizes
+    child = _child(sizes, target, kept)
+    if sparsity is not None:
+        sparsity.check_fits(child)
     healed = healing_plan(TrainingPlan() if plan is None else plan, heal)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)

@@ -16,6 +16,7 @@ from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
 from nasviz.evaluation.importance.methods import prune_to
 from nasviz.evaluation.importance.texts import calibration_texts
 from nasviz.evaluation.scoring import BATCH_TOKENS, score
+from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
 from nasviz.model.checkpoint import save_checkpoint
@@ -45,7 +46,8 @@ class PrunedStart:
     `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
-    the search part), and the `seconds` that measuring and cutting took.
+    the search part), the `seconds` that measuring and cutting took, and `sparsity` where weights
+    were set to zero: how, and the density that was counted.
     """
 
     tokenized: TokenizedCorpus
@@ -75,12 +77,13 @@ def prepare(
     model, tokenizer = load_trained(parent)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
     tokenized = tokenize_by(corpus, tokenizer.cut(target.vocab_size))
-    healing = Healing(folder, parent)
+    healing = Healing(folder, parent, holds_zeros=lineage.sparsity is not None)
     if (folder / FACTS).is_file():  # written last
         return PrunedStart(tokenized, healing, json.loads((folder / FACTS).read_text("utf-8")))
     whole = tokenize_by(corpus, tokenizer)
     began = time.perf_counter()
     child, kept = _cut(model, target, lineage, whole)
+    zeros = _with_zeros(child, lineage, tokenized)
     seconds = time.perf_counter() - began
     facts = {
         "parent": lineage.parent,
@@ -93,6 +96,7 @@ def prepare(
         ).bits_per_byte,
         "curve_bits_per_byte": _on_the_curve(child, tokenized),
         "seconds": seconds,
+        **zeros,
     }
     save_checkpoint(child, folder)
     _write(folder / KEPT, kept.to_json())
@@ -109,6 +113,19 @@ def _cut(
     tokens = lineage.pruning.calibration_tokens
     texts = calibration_texts(text, model.architecture.context_length, tokens)
     return prune_to(model, target, lineage.pruning, texts)
+
+
+def _with_zeros(child: Transformer, lineage: Lineage, text: TokenizedCorpus) -> dict[str, Any]:
+    """Set weights of the pruned model to zero, where that is asked for; return what is stored."""
+    if lineage.sparsity is None:
+        return {}
+    tokens = lineage.pruning.calibration_tokens
+    set_zeros(
+        child,
+        lineage.sparsity,
+        calibration_texts(text, child.architecture.context_length, tokens),
+    )
+    return {"sparsity": {**lineage.sparsity.to_json(), **density(child)}}
 
 
 def _on_the_curve(model: Transformer, text: TokenizedCorpus) -> float:

@@ -10,11 +10,12 @@ from nasviz.errors import InputError, check_names, unknown_name
 from nasviz.space.kept import Kept
 from nasviz.space.pruning import Pruning
 from nasviz.space.runs import lengthened, shortened
+from nasviz.space.sparsity import Sparsity
 
 Heal = Literal["distill", "finetune", "lora", "none"]
 HEALS: tuple[Heal, ...] = get_args(Heal)
 
-_NAMES = ("parent_trial", "parent_folder", "pruning", "heal", "kept")
+_NAMES = ("parent_trial", "parent_folder", "pruning", "heal", "kept", "sparsity")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Lineage:
 
     The parent is a trial of the same study, or a checkpoint in a folder: exactly one is named.
     `kept` are the parts that stay where they were chosen by hand; `pruning` then chose nothing.
+    With `sparsity` weights of what stays are zero, and remain so while it is healed.
     Raises `InputError` otherwise.
     """
 
@@ -31,6 +33,7 @@ class Lineage:
     pruning: Pruning = field(default_factory=Pruning)
     heal: Heal = "distill"
     kept: Kept | None = None
+    sparsity: Sparsity | None = None
 
     def __post_init__(self) -> None:
         if (self.parent_trial is None) == (self.parent_folder is None):
@@ -41,6 +44,11 @@ class Lineage:
             raise InputError(
                 "kept names the parts that stay, which leaves pruning nothing to choose; drop one "
                 "of them"
+            )
+        if self.sparsity is not None and self.heal == "lora":
+            raise InputError(
+                "adapters would fill the zeros of sparsity when they are merged; heal by distill "
+                "or finetune"
             )
 
     @property
@@ -58,6 +66,8 @@ class Lineage:
         said = {**parent, "pruning": self.pruning.to_json(), "heal": self.heal}
         if self.kept is not None:
             said["kept"] = {name: shortened(each) for name, each in self.kept.to_json().items()}
+        if self.sparsity is not None:
+            said["sparsity"] = self.sparsity.to_json()
         return said
 
     @classmethod
@@ -68,7 +78,8 @@ class Lineage:
         check_names("part of a lineage", data, _NAMES)
         pruning = Pruning.from_json(data.get("pruning", {}))
         kept = None if data.get("kept") is None else _kept_of(data["kept"])
-        return cls(**{**data, "pruning": pruning, "kept": kept})
+        sparsity = None if data.get("sparsity") is None else Sparsity.from_json(data["sparsity"])
+        return cls(**{**data, "pruning": pruning, "kept": kept, "sparsity": sparsity})
 
 
 def _kept_of(data: object) -> Kept:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from nasviz.space.field import Value
 from nasviz.space.lineage import Heal
@@ -29,19 +30,24 @@ _WAYS: Mapping[Heal, Mapping[str, Value]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Healing:
-    """The folder of a pruned model's weights with its `kept.json`, and that of its parent."""
+    """The folder of a pruned model's weights with its `kept.json`, and that of its parent.
+
+    With `holds_zeros` the weights that are zero at the start are zero at the end.
+    """
 
     start: Path
     parent: Path
+    holds_zeros: bool = False
 
-    def to_json(self) -> dict[str, str]:
-        """Return the folders as text."""
-        return {"start": str(self.start.resolve()), "parent": str(self.parent.resolve())}
+    def to_json(self) -> dict[str, Any]:
+        """Return the folders as text, and whether zeros are held."""
+        folders = {"start": str(self.start.resolve()), "parent": str(self.parent.resolve())}
+        return {**folders, "holds_zeros": self.holds_zeros}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Healing:
+    def from_json(cls, data: Mapping[str, Any]) -> Healing:
         """Return what `to_json` wrote."""
-        return cls(Path(data["start"]), Path(data["parent"]))
+        return cls(Path(data["start"]), Path(data["parent"]), bool(data["holds_zeros"]))
 
 
 def healing_plan(plan: TrainingPlan, heal: Heal) -> TrainingPlan:

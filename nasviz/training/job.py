@@ -50,6 +50,11 @@ class Job:
         return self.candidate.inference
 
     @property
+    def changes_matrices(self) -> bool:
+        """Whether matrices are other modules while they learn than in the model that is left."""
+        return bool(self.plan.lora_rank) or (self.healing is not None and self.healing.holds_zeros)
+
+    @property
     def recipe(self) -> Recipe:
         """What the plan comes to for this candidate and text."""
         return recipe_for(

@@ -29,6 +29,7 @@ from nasviz.training.objective import batch_losses, held_out_logits
 from nasviz.training.optimizer import set_rates
 from nasviz.training.progress import Command, Control, Progress, Report
 from nasviz.training.sample import sample_nats, spread_sample, unigram_nats
+from nasviz.training.seen_weights import holding_zeros, settle_zeros
 from nasviz.training.windows import batch
 
 State = Literal["complete", "paused", "cancelled"]
@@ -68,7 +69,7 @@ def first_model(job: Job) -> Transformer:
     pruned = load_checkpoint(job.healing.start)
     # What the policy adds is not the parent's: it stays as it was drawn.
     model.load_state_dict({**model.state_dict(), **pruned.state_dict()})
-    return model
+    return holding_zeros(model) if job.healing.holds_zeros else model
 
 
 def run(job: Job, model: Transformer, report: Report, control: Control) -> Outcome:
@@ -281,6 +282,7 @@ class _Loop:
         with whole_weights(self.engine, self.job.plan):
             if self.rank == 0:
                 model = self._model()
+                settle_zeros(model)
                 whole = adapters.merged(model) if self.job.plan.lora_rank else model
                 save_checkpoint(whole, str(folder))
 

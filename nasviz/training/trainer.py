@@ -105,8 +105,8 @@ def train_candidate(
     scored = None
     if outcome.state == "complete" and score is not None:
         # At ZeRO stage 3 the model of this process has slices of its weights only, and with
-        # adapters its matrices are not yet what they come to.
-        if model is None or job.plan.zero_stage == 3 or job.plan.lora_rank:
+        # adapters or zeros that are held its matrices are not yet what they come to.
+        if model is None or job.plan.zero_stage == 3 or job.changes_matrices:
             model = load_checkpoint(job.directory)
         scored = score(model.eval())
     return _result(job, outcome, scored)

@@ -16,6 +16,7 @@ from nasviz.cli import main
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
+from nasviz.evaluation.sparsity import density
 from nasviz.execution import pruned_start
 from nasviz.execution.parents import find_parent
 from nasviz.execution.prune import checked_order
@@ -30,6 +31,7 @@ from nasviz.model.transformer import Transformer
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
+from nasviz.space.sparsity import Sparsity
 from nasviz.study import queue
 from nasviz.study.lineage_cost import lineage_cost
 from nasviz.study.trial import Trial
@@ -114,6 +116,31 @@ def test_a_healed_trial_is_better_than_it_was_when_it_was_cut(trained: Study, wa
     assert trial.result["training_flops"] == pytest.approx(expected)
     stored = load_checkpoint(trained.directory(trial.number))
     assert stored.architecture == TARGET
+
+
+def test_zeros_change_no_size_and_are_there_after_healing(trained: Study) -> None:
+    add_pruned(trained, 0, None, PLAN, sparsity=Sparsity("2:4"))
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    parent = trained.trial(0)
+    assert trial.candidate == parent.candidate
+    for name in ("parameters", "flops_decode_per_token", "time_per_output_token_s"):
+        assert trial.result[name] == parent.result[name], "no invented saving"
+    facts = trial.result["pruned"]
+    assert facts["removed"] == {}
+    assert facts["parent_bits_per_byte"] < facts["unhealed_bits_per_byte"]
+    assert trial.result["bits_per_byte"] < facts["unhealed_bits_per_byte"]
+    stored = load_checkpoint(trained.directory(trial.number))
+    said = {key: facts["sparsity"].pop(key) for key in ("pattern", "importance")}
+    assert said == {"pattern": "2:4", "importance": "activation"}
+    assert facts["sparsity"] == density(stored)
+    assert facts["sparsity"]["density"] == 0.5
+    # Smaller and sparse at once: the texts that it is measured on are the smaller vocabulary's.
+    add_pruned(trained, 0, TARGET, PLAN, sparsity=Sparsity("0.3"), heal="none")
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    left = density(load_checkpoint(trained.directory(trial.number)))
+    assert left["density"] == pytest.approx(0.7, abs=0.03)
 
 
 def test_what_a_pruned_trial_cost_has_its_parent_in_it_whole_or_shared(trained: Study) -> None:
@@ -359,3 +386,12 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert "n_layers 3 → 2; layers kept: 0, 1" in said
     assert "with its parent's training" in said
     assert "a fixed exit of the parent after 2 layers" in said
+    zeros = ["prune", "0", "--sparsity", "2:4", "--importance", "magnitude", "--heal", "none"]
+    assert main([*zeros, "--study", trained.url]) == 0
+    said = capsys.readouterr().out
+    assert "zeros (2:4, by magnitude): 50.0% of the matrices' weights" in said
+    assert "sizes, bytes and the FLOPs of dense kernels are as before" in said
+    assert "nasviz multiplies them densely" in said
+    assert main([*zeros, "--rounds", "2", "--study", trained.url]) == 2
+    assert main([*zeros[:3], "2:3", "--study", trained.url]) == 2
+    assert "whole blocks of 3 inputs, and d_model=20" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from nasviz.errors import InputError
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
+from nasviz.space.sparsity import Sparsity
 
 SIZES = Candidate(Architecture(3, 22, 11, 257, 13))
 
@@ -25,7 +26,10 @@ def test_a_lineage_is_read_back_as_it_was_stored(tmp_path: Path) -> None:
     assert new.lineage is None
     assert "lineage" not in new.to_json()
     assert child.to_json()["lineage"] == given.to_json()
-    assert Lineage.from_json(given.to_json()) == given
+    sparse = Lineage(parent_trial=0, sparsity=Sparsity("2:4", "magnitude"))
+    assert "sparsity" not in given.to_json()
+    for each in (given, sparse):
+        assert Lineage.from_json(each.to_json()) == each
     assert (given.parent, str(other.lineage and other.lineage.parent)) == ("trial 0", "/a/folder")
 
 
@@ -35,6 +39,10 @@ def test_a_lineage_is_read_back_as_it_was_stored(tmp_path: Path) -> None:
         ({}, "has one parent"),
         ({"parent_trial": 1, "parent_folder": "x"}, "has one parent"),
         ({"parent_trial": 1, "heal": "time"}, "unknown way of healing 'time'"),
+        ({"parent_trial": 1, "sparsity": {"pattern": "3:2"}}, "of M weights N stay"),
+        ({"parent_trial": 1, "sparsity": {"share": 1}}, "unknown sparsity setting 'share'"),
+        ({"parent_trial": 1, "sparsity": "2:4"}, "sparsity is an object"),
+        ({"parent_trial": 1, "sparsity": {}, "heal": "lora"}, "adapters would fill the zeros"),
         ({"parent": 1}, "unknown part of a lineage 'parent'"),
         ([], "a lineage is an object"),
     ],

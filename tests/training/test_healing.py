@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,22 @@ from torch.nn.functional import cross_entropy
 
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.errors import InputError
+from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.initialise import initialise
 from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
+from nasviz.quality.bits import bits_per_byte
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.kept import Kept
+from nasviz.space.sparsity import Sparsity
 from nasviz.training import adapters
 from nasviz.training.distillation import Teacher, divergence
 from nasviz.training.healing import KEPT, Healing, healing_plan
 from nasviz.training.objective import batch_losses
 from nasviz.training.plan import TrainingPlan
+from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.training.trainer import train_candidate
 
 PARENT = Architecture(3, 20, 5, 256, 13, d_ff=28)
@@ -69,6 +74,39 @@ def test_its_first_weights_are_the_pruned_models(healing, text, tmp_path) -> Non
     after = load_checkpoint(tmp_path / "run").state_dict()
     for name, tensor in start.state_dict().items():
         torch.testing.assert_close(after[name], tensor, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{}, {"optimizer": "adamw", "weight_decay": 0.1}, {"zero_stage": 1}, {"zero_stage": 2},
+     {"zero_stage": 3, "optimizer": "adamw"}, {"activation_checkpointing": True}],
+    ids=["muon", "adamw", "ZeRO 1", "ZeRO 2", "ZeRO 3", "recomputed"],
+)  # fmt: skip
+def test_zeros_are_held_while_everything_else_learns(setting, healing, text, tmp_path) -> None:
+    start = load_checkpoint(healing.start)
+    set_zeros(start, Sparsity("0.6", "magnitude"), torch.zeros(1, 3, dtype=torch.long))
+    save_checkpoint(start, healing.start)
+    before = start.state_dict()
+    plan = healing_plan(PLAN.with_(**setting), "distill")
+    sparse = replace(healing, holds_zeros=True)
+    result, seen = heal(sparse, plan, text, tmp_path / "run", score=lambda model: model)
+    stored = load_checkpoint(tmp_path / "run")
+    sample = spread_sample(text.parts["search"], Bytes(text).token_bytes, 13)
+    nats = sample_nats(stored, sample, 4, torch.device("cpu"))
+    left = bits_per_byte(nats, sample.n_bytes)
+    assert seen[-1].bits_per_byte == pytest.approx(left, abs=1e-5), "it learnt with its zeros"
+    after = stored.state_dict()
+    assert set(after) == set(before)
+    for name, tensor in before.items():
+        zero = tensor == 0
+        assert torch.equal(after[name] == 0, zero) or not name.startswith("blocks."), name
+        assert not torch.equal(after[name], tensor)
+    assert density(stored) == density(start)
+    tokens = torch.randint(256, (2, 13))
+    assert torch.equal(result.score(tokens), stored(tokens)), "what is scored is what is left"
+    assert {type(each) for each in result.score.modules()} == {
+        type(each) for each in stored.modules()
+    }
 
 
 # The first import of peft takes seconds.

@@ -31,6 +31,14 @@ def with_matrices(
     return result
 
 
+def matrices_of(block: Block) -> Iterator[nn.Linear]:
+    """Yield the matrices of one layer, those of each of its experts in turn."""
+    for owner, name in _places(block):
+        matrix = getattr(owner, name)
+        assert isinstance(matrix, nn.Linear)
+        yield matrix
+
+
 def is_expert(owner: nn.Module, block: Block) -> bool:
     """Return whether the part of a block is one of several, of which a token visits some."""
     return isinstance(owner, FeedForward) and isinstance(block.feed_forward, Experts)
