@@ -30,6 +30,8 @@ unpickled). What is left has the sizes that one of these says:
   --max-parameters N         the largest sizes with at most N weights, no size cut to the bone
   --max-time-per-token S     the same for the predicted seconds of a written token
   --sparsity 0.5 or 2:4      every size of the parent, with weights set to zero: changes no size
+  --heal-for-bits 4          alone: every size of the parent, whose weights learn to be rounded to
+                             4 or 8 bits, in which the result is run: changes no size
 
 Zeros change neither sizes nor bytes nor the FLOPs of dense kernels. What they are is another test
 of how much a model needs; 2:4 (of four neighbours two stay) may be computed faster by GPUs that
@@ -41,8 +43,9 @@ Ctrl-C cancels. Exit codes are those of nasviz train.
 
 With --json each line of standard output is an object: {"event": "progress", …} while it is healed,
 and last the result of nasviz train with lineage, pruned (removed, layers, parent_bits_per_byte,
-unhealed_bits_per_byte), lineage_cost, and idle_layer_bytes where the first layers stayed: what a
-fixed exit of the parent at that depth holds and doesn't use."""
+unhealed_bits_per_byte, and sparsity where weights were set to zero), lineage_cost, and
+idle_layer_bytes where the first layers stayed: what a fixed exit of the parent at that depth holds
+and doesn't use."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "parent", metavar="PARENT", help="a trial's number, or a checkpoint's folder"
     )
-    target = parser.add_mutually_exclusive_group(required=True)
+    target = parser.add_mutually_exclusive_group()
     target.add_argument("--keep-layers", type=int, metavar="N", help="layers that stay")
     target.add_argument("--architecture", metavar="FILE", help="preset, file, or -")
     target.add_argument("--max-parameters", type=float, metavar="N", help="most weights")
@@ -76,6 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_field(parser, "--rounds", PRUNING_FIELDS["rounds"], metavar="N", default=1)
     parser.add_argument(
         "--heal", default="distill", metavar="WAY", help=f"{', '.join(HEALS)}; default: distill"
+    )
+    parser.add_argument(
+        "--heal-for-bits",
+        type=int,
+        metavar="8|4",
+        help="changes no size: weights learn rounded to so many bits (quantisation-aware, "
+        "arXiv:1308.3432), and the result is run so; alone it keeps every size of the parent",
     )
     budget = parser.add_mutually_exclusive_group()
     add_field(budget, "--tokens", PLAN_FIELDS["tokens"], metavar="N")
@@ -129,6 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
         pruning=pruning,
         sparsity=sparsity,
         heal=arguments.heal,
+        heal_for_bits=arguments.heal_for_bits,
         corpus=arguments.corpus,
         study=arguments.study if study is None else study,
         on_progress=Shown(arguments.json),
@@ -176,6 +187,14 @@ def _target(arguments: argparse.Namespace, parent: Architecture) -> Architecture
 
     if arguments.sparsity is not None:
         return parent
+    sizes = ("keep_layers", "architecture", "max_parameters", "max_time_per_token")
+    if all(getattr(arguments, name) is None for name in sizes):
+        if arguments.heal_for_bits is not None:
+            return parent
+        raise InputError(
+            "say what is left: --keep-layers, --architecture, --max-parameters, "
+            "--max-time-per-token, --sparsity or --heal-for-bits"
+        )
     if arguments.keep_layers is not None:
         return prune_target.fewer_layers(parent, arguments.keep_layers)
     if arguments.architecture is not None:
@@ -242,6 +261,12 @@ def _as_text(said: dict[str, Any]) -> str:
     ]
     if "sparsity" in pruned:
         lines += _zeros_as_text(pruned["sparsity"])
+    bits = said["candidate"].get("inference", {}).get("weight_quantization", {}).get("bits")
+    if bits is not None:
+        lines.append(
+            f"  healed and unhealed with the layers' weights in {bits} bits, its parent without; "
+            "stored as they were before they are rounded"
+        )
     own = printed(cost["own_flops"], "FLOP")
     if cost["total_flops"] is None:
         lines.append(f"  cost: {own} of its own; what its parent's training cost is not known")

@@ -15,13 +15,15 @@ from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.importance import check_reachable
+from nasviz.space.inference import InferencePolicy
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Heal, Lineage
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.pruning import Pruning
 from nasviz.space.sparsity import Sparsity
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
-from nasviz.training.healing import healing_plan
+from nasviz.training.healing import gentle_plan, healing_plan
 from nasviz.training.plan import TrainingPlan
 
 ORIGIN = "prune"
@@ -36,6 +38,7 @@ def prune(
     pruning: Pruning | None = None,
     sparsity: Sparsity | None = None,
     heal: Heal = "distill",
+    heal_for_bits: int | None = None,
     corpus: str | os.PathLike[str] | None = None,
     study: Study | str | os.PathLike[str] | None = None,
     on_progress: Callable[[Row], Any] | None = None,
@@ -43,7 +46,10 @@ def prune(
     """Return the finished trial of `parent` pruned to the sizes of `target` and healed.
 
     Instead of sizes `kept` can name exactly the parts that stay, chosen by hand. With `sparsity`
-    weights of what stays are set to zero, and remain so; alone it leaves every size as it is.
+    weights of what stays are set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is
+    healed with weights rounded to so many bits, and its candidate's policy runs it so. Both change
+    no size: alone they leave every one as it is, and bits are then learnt for at a tenth of the
+    usual rate.
     `parent` is a
     trial's number in the study, or the folder of a checkpoint: ours, or one that `transformers`
     wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed and scored on:
@@ -57,7 +63,17 @@ def prune(
         study = Study.open(study)
     known = study if isinstance(study, Study) else None
     found = find_parent(parent, known)
-    order = checked_order(found, target, plan, pruning, heal, corpus, kept=kept, sparsity=sparsity)
+    order = checked_order(
+        found,
+        target,
+        plan,
+        pruning,
+        heal,
+        corpus,
+        kept=kept,
+        sparsity=sparsity,
+        heal_for_bits=heal_for_bits,
+    )
     # A folder's checkpoint was looked at before a new study's file is made.
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = order.add_to(opened)
@@ -89,27 +105,44 @@ def checked_order(
     *,
     kept: Kept | None = None,
     sparsity: Sparsity | None = None,
+    heal_for_bits: int | None = None,
     sizes: Architecture | None = None,
 ) -> Order:
-    """Return the trial of `parent` pruned to `target`, or to what is `kept`, with `sparsity`.
+    """Return the trial of `parent` pruned to `target`, or to what is `kept`.
 
-    `sizes` are the parent's, where they are known: its checkpoint is then not read, which takes no
-    torch. Raises `InputError` as `prune` says.
+    With `sparsity` or `heal_for_bits` alone it has every size of `parent`. `sizes` are these, where
+    they are known: the checkpoint is then not read, which takes no torch. Raises `InputError` as
+    `prune` says.
     """
     lineage = replace(
         parent.lineage, pruning=pruning or Pruning(), heal=heal, kept=kept, sparsity=sparsity
     )
     sizes = _sizes_of(parent) if sizes is None else sizes
-    if sparsity is not None and target is None and kept is None:
+    if target is None and kept is None and (sparsity is not None or heal_for_bits is not None):
         target = sizes
     child = _child(sizes, target, kept)
     if sparsity is not None:
         sparsity.check_fits(child)
     healed = healing_plan(TrainingPlan() if plan is None else plan, heal)
+    policy = InferencePolicy()
+    if heal_for_bits is not None:
+        policy = _in_bits(heal_for_bits, sparsity)
+        healed = healed.with_(quantization_aware=heal != "none")
+        if child == sizes:
+            healed = gentle_plan(healed)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)
     check_corpus(text)
-    return Order(Candidate(child), healed, text, lineage)
+    return Order(Candidate(child, policy), healed, text, lineage)
+
+
+def _in_bits(bits: int, sparsity: Sparsity | None) -> InferencePolicy:
+    if sparsity is not None:
+        raise InputError(
+            f"heal_for_bits={bits} would round the zeros of sparsity={sparsity.pattern!r} to other "
+            "numbers; choose one of them"
+        )
+    return InferencePolicy((WeightQuantization(bits=bits),))
 
 
 def _sizes_of(parent: Parent) -> Architecture:

@@ -20,6 +20,7 @@ from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
 from nasviz.model.checkpoint import save_checkpoint
+from nasviz.model.dynamic.runner import Runner
 from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.model.transformer import Transformer
@@ -85,16 +86,17 @@ def prepare(
     child, kept = _cut(model, target, lineage, whole)
     zeros = _with_zeros(child, lineage, tokenized)
     seconds = time.perf_counter() - began
+    # In the few bits that it is healed for, where it is.
+    policy = trial.candidate.inference
+    run = Runner(child, policy).model if policy else child
     facts = {
         "parent": lineage.parent,
         "parent_architecture": model.architecture.to_json(),
         "removed": removed(model.architecture, target),
         "layers": list(kept.layers),
         "parent_bits_per_byte": score(model, whole, "test", max_bytes=test_bytes).bits_per_byte,
-        "unhealed_bits_per_byte": score(
-            child, tokenized, "test", max_bytes=test_bytes
-        ).bits_per_byte,
-        "curve_bits_per_byte": _on_the_curve(child, tokenized),
+        "unhealed_bits_per_byte": score(run, tokenized, "test", max_bytes=test_bytes).bits_per_byte,
+        "curve_bits_per_byte": _on_the_curve(run, tokenized),
         "seconds": seconds,
         **zeros,
     }

@@ -141,6 +141,12 @@ SETTING_FIELDS: tuple[Field, ...] = (
         _MINITRON, 0.0, 100.0, default=0.0,
     ),
     Field(
+        "quantization_aware", "Quantisation-aware", "switch",
+        "Learns with weights rounded as the policy's weight quantisation rounds them, so that they "
+        "lose less by it; what is left is not rounded, and no size changes.",
+        "Bengio et al. 2013, arXiv:1308.3432; Jacob et al. 2018, arXiv:1712.05877", default=False,
+    ),
+    Field(
         "lora_rank", "Adapter rank", "integer",
         "A pruned model's weights stay, and each matrix learns a correction of this rank; 0 lets "
         "all weights learn.",

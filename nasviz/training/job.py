@@ -52,7 +52,8 @@ class Job:
     @property
     def changes_matrices(self) -> bool:
         """Whether matrices are other modules while they learn than in the model that is left."""
-        return bool(self.plan.lora_rank) or (self.healing is not None and self.healing.holds_zeros)
+        holds_zeros = self.healing is not None and self.healing.holds_zeros
+        return bool(self.plan.lora_rank) or self.plan.quantization_aware or holds_zeros
 
     @property
     def recipe(self) -> Recipe:

@@ -18,6 +18,7 @@ from nasviz.model.dynamic.additions import build_model
 from nasviz.model.initialise import initialise, zero_outputs
 from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.training import adapters, resume
 from nasviz.training.allocator import keep_freed_memory
 from nasviz.training.distillation import Teacher, teacher_of
@@ -29,7 +30,7 @@ from nasviz.training.objective import batch_losses, held_out_logits
 from nasviz.training.optimizer import set_rates
 from nasviz.training.progress import Command, Control, Progress, Report
 from nasviz.training.sample import sample_nats, spread_sample, unigram_nats
-from nasviz.training.seen_weights import holding_zeros, settle_zeros
+from nasviz.training.seen_weights import holding_zeros, rounding_weights, settle_zeros
 from nasviz.training.windows import batch
 
 State = Literal["complete", "paused", "cancelled"]
@@ -60,7 +61,20 @@ class Outcome:
 
 
 def first_model(job: Job) -> Transformer:
-    """Return the model at its first step: drawn from the plan's seed, or the pruned one."""
+    """Return the model at its first step: drawn from the plan's seed, or the pruned one.
+
+    Where zeros are held, or weights rounded, its matrices are multiplied so.
+    """
+    model = _first_weights(job)
+    if job.healing is not None and job.healing.holds_zeros:
+        model = holding_zeros(model)
+    option = job.policy.get(WeightQuantization)
+    if job.plan.quantization_aware and option is not None:
+        model = rounding_weights(model, option)
+    return model
+
+
+def _first_weights(job: Job) -> Transformer:
     model = build_model(job.architecture, job.policy)
     initialise(model, job.plan.seed)
     if job.healing is None:
@@ -69,7 +83,7 @@ def first_model(job: Job) -> Transformer:
     pruned = load_checkpoint(job.healing.start)
     # What the policy adds is not the parent's: it stays as it was drawn.
     model.load_state_dict({**model.state_dict(), **pruned.state_dict()})
-    return holding_zeros(model) if job.healing.holds_zeros else model
+    return model
 
 
 def run(job: Job, model: Transformer, report: Report, control: Control) -> Outcome:

@@ -57,6 +57,7 @@ class TrainingPlan:
     distillation: float = 0.0
     temperature: float = 1.0
     hidden_distillation: float = 0.0
+    quantization_aware: bool = False
     lora_rank: int = 0
     precision: Precision = "auto"
     zero_stage: int = 0
@@ -101,6 +102,12 @@ class TrainingPlan:
             raise InputError(
                 f"training plan: lora_rank={self.lora_rank} adds to whole matrices and "
                 "zero_stage=3 keeps only slices of them; choose zero_stage=2"
+            )
+        if self.lora_rank and self.quantization_aware:
+            raise InputError(
+                f"training plan: lora_rank={self.lora_rank} corrects matrices that are rounded "
+                "before it does, and is rounded with them after; drop one of lora_rank and "
+                "quantization_aware"
             )
         if self.offload and self.zero_stage == 0:
             raise InputError(

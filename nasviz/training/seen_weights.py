@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from nasviz.model.dynamic.matrices import with_matrices
+from nasviz.model.dynamic.rounding import as_rounded
 from nasviz.model.transformer import Transformer
+from nasviz.space.options.weight_quantization import WeightQuantization
 
 
 class SeenLinear(nn.Linear):
@@ -44,6 +46,22 @@ class Zeros(nn.Module):
         return weight * self.kept
 
 
+class Rounded(nn.Module):
+    """Weights as they are in 8 or 4 bits; gradients pass as if nothing were rounded.
+
+    The straight-through estimator: Bengio et al. 2013, arXiv:1308.3432.
+    """
+
+    def __init__(self, bits: int, group_size: int) -> None:
+        super().__init__()
+        self.bits, self.group_size = bits, group_size
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weights that the model is run with."""
+        plain = weight.detach()
+        return weight + (as_rounded(plain, self.bits, self.group_size) - plain)
+
+
 def seen(model: Transformer, sees: Callable[[nn.Linear, int], nn.Module]) -> Transformer:
     """Return `model` with each matrix of its layers seen through `sees`: (matrix, layer) → module.
 
@@ -62,6 +80,20 @@ def seen(model: Transformer, sees: Callable[[nn.Linear, int], nn.Module]) -> Tra
 def holding_zeros(model: Transformer) -> Transformer:
     """Return `model` whose matrices keep the zeros that they have now."""
     return seen(model, lambda matrix, layer: Zeros(matrix.weight))
+
+
+def rounding_weights(model: Transformer, option: WeightQuantization) -> Transformer:
+    """Return `model` whose matrices are multiplied as `option` rounds them.
+
+    Raises `InputError` for bits that miss layers.
+    """
+    option.check_fits(model.architecture)
+    bits = option.bits_of(model.architecture.n_layers)
+
+    def sees(matrix: nn.Linear, layer: int) -> nn.Module:
+        return nn.Identity() if bits[layer] == 16 else Rounded(bits[layer], option.group_size)
+
+    return seen(model, sees)
 
 
 @torch.no_grad()

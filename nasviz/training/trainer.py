@@ -19,6 +19,7 @@ from nasviz.errors import InputError
 from nasviz.model.checkpoint import load_checkpoint
 from nasviz.model.dynamic.additions import build_model
 from nasviz.space.candidate import Candidate
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.training import resume
 from nasviz.training.engine import check_devices, settle_precision
 from nasviz.training.healing import Healing
@@ -105,7 +106,7 @@ def train_candidate(
     scored = None
     if outcome.state == "complete" and score is not None:
         # At ZeRO stage 3 the model of this process has slices of its weights only, and with
-        # adapters or zeros that are held its matrices are not yet what they come to.
+        # adapters, zeros or rounded weights its matrices are other modules than in the end.
         if model is None or job.plan.zero_stage == 3 or job.changes_matrices:
             model = load_checkpoint(job.directory)
         scored = score(model.eval())
@@ -162,6 +163,11 @@ def make_job(
         raise InputError(
             "training plan: distillation, hidden_distillation and lora_rank need a parent, and "
             "this candidate is trained from new; prune a trained one, or leave them at 0"
+        )
+    if plan.quantization_aware and candidate.inference.get(WeightQuantization) is None:
+        raise InputError(
+            "training plan: quantization_aware=True needs a policy with weight_quantization, whose "
+            "bits it learns for; add that, or leave it off"
         )
     check_devices(plan)
     settled = settle_precision(plan)

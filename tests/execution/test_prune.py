@@ -13,9 +13,12 @@ from foreign_tokenizers import write_tokenizer
 
 from nasviz import Architecture, Candidate, Study, TrainingPlan
 from nasviz.cli import main
+from nasviz.corpus.corpus import open_corpus
+from nasviz.corpus.tokenized import tokenize_by
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
+from nasviz.evaluation.scoring import score
 from nasviz.evaluation.sparsity import density
 from nasviz.execution import pruned_start
 from nasviz.execution.parents import find_parent
@@ -24,12 +27,15 @@ from nasviz.execution.results import KEYS
 from nasviz.execution.runner import run_trial
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.model.dynamic.weight_quantization import quantized
 from nasviz.model.export import export_checkpoint
 from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.model.transformer import Transformer
+from nasviz.space.inference import InferencePolicy
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Lineage
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.pruning import Pruning
 from nasviz.space.sparsity import Sparsity
 from nasviz.study import queue
@@ -141,6 +147,31 @@ def test_zeros_change_no_size_and_are_there_after_healing(trained: Study) -> Non
     assert trial.state == "complete", trial.reason
     left = density(load_checkpoint(trained.directory(trial.number)))
     assert left["density"] == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_model_is_healed_for_few_bits_and_run_in_them(trained: Study) -> None:
+    add_pruned(trained, 0, None, PLAN, heal_for_bits=4)
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    assert trial.candidate.architecture == PARENT
+    assert trial.candidate.inference == InferencePolicy((WeightQuantization(bits=4),))
+    assert trial.plan["quantization_aware"] is True
+    assert trial.plan["learning_rate"] == pytest.approx(0.0018), "a tenth of the usual rate"
+    facts = trial.result["pruned"]
+    assert facts["removed"] == {}
+    whole = load_checkpoint(trained.directory(0))
+    text = tokenize_by(open_corpus(trial.corpus), load_trained(trained.directory(0))[1])
+    in_bits = score(quantized(whole, WeightQuantization(bits=4)), text, "test", max_bytes=1 << 16)
+    assert facts["unhealed_bits_per_byte"] == pytest.approx(in_bits.bits_per_byte)
+    assert facts["unhealed_bits_per_byte"] > facts["parent_bits_per_byte"]
+    assert trial.result["bits_per_byte"] < facts["unhealed_bits_per_byte"]
+    assert trial.result["parameters"] == trained.trial(0).result["parameters"]
+    with pytest.raises(InputError, match="would round the zeros of sparsity="):
+        add_pruned(trained, 0, None, sparsity=Sparsity("0.5"), heal_for_bits=4)
+    with pytest.raises(InputError, match="bits=5 is not 16, 8 or 4"):
+        add_pruned(trained, 0, None, heal_for_bits=5)
+    with pytest.raises(InputError, match="drop one of lora_rank and quantization_aware"):
+        add_pruned(trained, 0, None, heal="lora", heal_for_bits=8)
 
 
 def test_what_a_pruned_trial_cost_has_its_parent_in_it_whole_or_shared(trained: Study) -> None:
@@ -392,6 +423,11 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert "zeros (2:4, by magnitude): 50.0% of the matrices' weights" in said
     assert "sizes, bytes and the FLOPs of dense kernels are as before" in said
     assert "nasviz multiplies them densely" in said
+    bits = ["prune", "0", "--heal-for-bits", "8", "--heal", "none", "--study", trained.url]
+    assert main(bits) == 0
+    assert "with the layers' weights in 8 bits, its parent without" in capsys.readouterr().out
+    assert main(["prune", "0", "--study", trained.url]) == 2
+    assert "say what is left: --keep-layers" in capsys.readouterr().err
     assert main([*zeros, "--rounds", "2", "--study", trained.url]) == 2
     assert main([*zeros[:3], "2:3", "--study", trained.url]) == 2
     assert "whole blocks of 3 inputs, and d_model=20" in capsys.readouterr().err

@@ -14,13 +14,17 @@ from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.errors import InputError
 from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
+from nasviz.model.dynamic.packed import Packed4, Packed8
+from nasviz.model.dynamic.weight_quantization import quantized
 from nasviz.model.initialise import initialise
 from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.quality.bits import bits_per_byte
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.inference import InferencePolicy
 from nasviz.space.kept import Kept
+from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.sparsity import Sparsity
 from nasviz.training import adapters
 from nasviz.training.distillation import Teacher, divergence
@@ -28,6 +32,7 @@ from nasviz.training.healing import KEPT, Healing, healing_plan
 from nasviz.training.objective import batch_losses
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.sample import sample_nats, spread_sample
+from nasviz.training.seen_weights import Rounded
 from nasviz.training.trainer import train_candidate
 
 PARENT = Architecture(3, 20, 5, 256, 13, d_ff=28)
@@ -107,6 +112,53 @@ def test_zeros_are_held_while_everything_else_learns(setting, healing, text, tmp
     assert {type(each) for each in result.score.modules()} == {
         type(each) for each in stored.modules()
     }
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_weights_are_seen_as_their_few_bits_are_and_learn_as_if_they_were_not(bits: int) -> None:
+    torch.manual_seed(3)
+    weight = torch.randn(11, 70, requires_grad=True)
+    linear = torch.nn.Linear(70, 11, bias=False)
+    linear.weight.data = weight.detach().clone()
+    packed = Packed8(linear) if bits == 8 else Packed4(linear, 32)
+    seen = Rounded(bits, 32)(weight)
+    assert not torch.equal(seen, weight)
+    # Products of the packed matrix are rounded to 16 bits.
+    torch.testing.assert_close(seen, packed(torch.eye(70)).t(), atol=0.02, rtol=0.01)
+    slopes = torch.randn(11, 70)
+    seen.backward(slopes)
+    assert torch.equal(weight.grad, slopes)
+
+
+@pytest.mark.parametrize("zero_stage", [0, 2])
+def test_a_model_that_learnt_for_few_bits_loses_less_in_them(
+    zero_stage: int, healing, text, tmp_path
+) -> None:
+    architecture = load_checkpoint(healing.start).architecture
+    option = WeightQuantization(bits=4, group_size=256, layer_bits=(4, 16))
+    policy = InferencePolicy((option,))
+    plan = PLAN.with_(steps=80, learning_rate=1e-2, zero_stage=zero_stage)
+    left = []
+    for aware in (False, True):
+        result = train_candidate(
+            Candidate(architecture, policy), plan.with_(quantization_aware=aware), Bytes(text),
+            directory=tmp_path / f"{aware}", healing=healing, score=lambda model: model,
+        )  # fmt: skip
+        stored = load_checkpoint(tmp_path / f"{aware}")
+        sample = spread_sample(text.parts["search"], Bytes(text).token_bytes, 13)
+        run = quantized(stored, option)
+        left.append(bits_per_byte(sample_nats(run, sample, 4, torch.device("cpu")), sample.n_bytes))
+        tokens = torch.randint(256, (2, 13))
+        assert torch.equal(result.score(tokens), stored(tokens)), "it is stored without rounding"
+        assert not torch.equal(stored(tokens), run(tokens))
+    assert left[1] < left[0]
+
+
+def test_learning_for_few_bits_needs_to_know_how_many(healing, text, tmp_path) -> None:
+    with pytest.raises(InputError, match="needs a policy with weight_quantization"):
+        heal(healing, PLAN.with_(quantization_aware=True), text, tmp_path)
+    with pytest.raises(InputError, match="drop one of lora_rank and quantization_aware"):
+        PLAN.with_(quantization_aware=True, lora_rank=2)
 
 
 # The first import of peft takes seconds.

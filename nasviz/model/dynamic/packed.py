@@ -32,6 +32,7 @@ import torch.nn.functional as F  # noqa: N812 (torch's own idiom)
 from torch import Tensor, nn
 
 from nasviz.errors import InputError
+from nasviz.model.dynamic.rounding import rounded4, rounded8
 from nasviz.model.transformer import Transformer
 
 # The 8-bit kernel reads inputs by 16, past the end of a shorter row; the 4-bit one wants 16 outputs
@@ -40,8 +41,6 @@ BLOCK = 16
 
 # With so many rows the kernel and the widened product take about as long.
 _MOST_KERNEL_ROWS = 32
-
-_SMALLEST_SCALE = 1e-8  # of a row or group that is all one value
 
 
 class PackedLinear(nn.Module):
@@ -72,10 +71,9 @@ class Packed8(PackedLinear):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear)
-        weight = linear.weight.detach().float()  # (out, in)
-        scale = (weight.abs().amax(dim=1) / 127).clamp_min(_SMALLEST_SCALE).bfloat16()  # (out,)
-        whole = (weight / scale.float().unsqueeze(1)).round_().clamp_(-127, 127).to(torch.int8)
-        self.register_buffer("packed", _padded(whole, BLOCK))  # (out, in to a multiple of 16)
+        whole, scale = rounded8(linear.weight.detach())  # (out, in), (out,)
+        packed = _padded(whole.to(torch.int8), BLOCK)  # (out, in to a multiple of 16)
+        self.register_buffer("packed", packed)
         self.register_buffer("scale", scale)
 
     packed: Tensor
@@ -106,12 +104,8 @@ class Packed4(PackedLinear):
             )
         self.group_size = group_size
         weight = _padded(_padded(weight, group_size).t(), BLOCK).t()  # (out', in')
-        groups = weight.reshape(len(weight), -1, group_size)  # (out', in' / group, group)
-        low, high = groups.amin(dim=2), groups.amax(dim=2)
-        scale = ((high - low) / 15).clamp_min(_SMALLEST_SCALE).bfloat16()
-        middle = (low + 8 * scale.float()).bfloat16()
-        steps = (groups - middle.float().unsqueeze(2)) / scale.float().unsqueeze(2)
-        numbers = (steps.round_() + 8).clamp_(0, 15).to(torch.int32).view(weight.shape)
+        groups, scale, middle = rounded4(weight, group_size)  # (out', in' / group, group)
+        numbers = groups.to(torch.int32).view(weight.shape)
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers.contiguous(), 1)
         self.register_buffer("packed", packed)  # (out', in' / 2) bytes
         scales = torch.stack((scale, middle), dim=2).transpose(0, 1).contiguous()
