@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nasviz.space.architecture import Architecture
     from nasviz.space.candidate import Candidate
     from nasviz.space.inference import InferencePolicy
+    from nasviz.space.replacement.per_layer import PerLayer
     from nasviz.space.search_space import SearchSpace
     from nasviz.space.table import CandidateTable
     from nasviz.strategies.search import search
@@ -37,6 +38,7 @@ _HOMES = {
     "Explorer": "nasviz.widgets.explorer",
     "Hardware": "nasviz.cost.hardware",
     "InferencePolicy": "nasviz.space.inference",
+    "PerLayer": "nasviz.space.replacement.per_layer",
     "Quality": "nasviz.quality.records",
     "SearchSpace": "nasviz.space.search_space",
     "Study": "nasviz.study.study",
@@ -57,6 +59,7 @@ __all__ = [
     "Explorer",
     "Hardware",
     "InferencePolicy",
+    "PerLayer",
     "Quality",
     "SearchSpace",
     "Study",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nasviz.commands.catalogue import add_field
+from nasviz.commands.prune_flags import add_target, check_target, target_of
 from nasviz.commands.train import Shown, result_json, say_failure
 from nasviz.errors import InputError
 
@@ -29,9 +30,16 @@ unpickled). What is left has the sizes that one of these says:
   --architecture FILE        the sizes of a preset, a JSON or TOML file, or - for standard input
   --max-parameters N         the largest sizes with at most N weights, no size cut to the bone
   --max-time-per-token S     the same for the predicted seconds of a written token
+  --max-memory B             the same for the bytes of weights and cache
   --sparsity 0.5 or 2:4      every size of the parent, with weights set to zero: changes no size
   --heal-for-bits 4          alone: every size of the parent, whose weights learn to be rounded to
                              4 or 8 bits, in which the result is run: changes no size
+
+With --per-layer the layers needn't stay alike, and several limits may be given at once: each
+replacement of each layer (fewer heads, a narrower feed-forward part, one of them or both left out)
+is scored by how far the model gets from itself, and an exact solver finds the best whole. Scores
+come from the layers as they are cut (shared), or after each was taught for a while to do what it
+did (local, the default), which takes longer and starts nearer to the parent.
 
 Zeros change neither sizes nor bytes nor the FLOPs of dense kernels. What they are is another test
 of how much a model needs; 2:4 (of four neighbours two stay) may be computed faster by GPUs that
@@ -45,7 +53,10 @@ With --json each line of standard output is an object: {"event": "progress", …
 and last the result of nasviz train with lineage, pruned (removed, layers, parent_bits_per_byte,
 unhealed_bits_per_byte, and sparsity where weights were set to zero), lineage_cost, and
 idle_layer_bytes where the first layers stayed: what a fixed exit of the parent at that depth holds
-and doesn't use."""
+and doesn't use. With --per-layer pruned has flops and per_layer: layers (what became of each: its
+sizes, or null), used (of each limit), divergence (from the parent, in nats a token, as the scores
+promise), greedy_divergence and random_divergence (of the choices that a greedy and a random search
+make), measured_divergence and scores."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,18 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "parent", metavar="PARENT", help="a trial's number, or a checkpoint's folder"
     )
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--keep-layers", type=int, metavar="N", help="layers that stay")
-    target.add_argument("--architecture", metavar="FILE", help="preset, file, or -")
-    target.add_argument("--max-parameters", type=float, metavar="N", help="most weights")
-    target.add_argument("--max-time-per-token", type=float, metavar="S", help="most seconds")
-    target.add_argument(
-        "--sparsity",
-        metavar="SHARE|N:M",
-        help="changes no size: that share of each layer's matrices becomes zero, or of every M "
-        "neighbouring weights all but N; chosen by activation (Wanda, arXiv:2306.11695) or "
-        "magnitude",
-    )
+    add_target(parser)
     parser.add_argument(
         "--importance",
         default="activation",
@@ -107,12 +107,13 @@ def run(arguments: argparse.Namespace) -> int:
     from nasviz.execution.parents import find_parent
     from nasviz.execution.prune import prune
     from nasviz.model.trained import trained_architecture
-    from nasviz.space.importance import check_reachable
+    from nasviz.space.architecture import Architecture
     from nasviz.space.pruning import by_method
     from nasviz.study.study import Study
     from nasviz.training.plan import TrainingPlan
 
     _check_budget(arguments)
+    check_target(arguments)
     sparsity = _sparsity(arguments)
     pruning = None
     if sparsity is None:
@@ -128,10 +129,12 @@ def run(arguments: argparse.Namespace) -> int:
     # A folder's model is looked at before a new study's file is made.
     study = _study_that_is_there(arguments.study) if is_trial else None
     before = trained_architecture(find_parent(parent, study).folder)
-    target = _target(arguments, before)
-    check_reachable(before, target)
-    _note_export(target)
-    print(f"{before.title} → {target.title}: preparing the worker", file=sys.stderr, flush=True)
+    target = target_of(arguments, before)
+    aim = "sizes by layer"
+    if isinstance(target, Architecture):
+        _note_export(target)
+        aim = target.title
+    print(f"{before.title} → {aim}: preparing the worker", file=sys.stderr, flush=True)
     trial = prune(
         parent,
         target,
@@ -180,42 +183,6 @@ def _study_that_is_there(url: str | None) -> Study:
     return Study.open(url)
 
 
-def _target(arguments: argparse.Namespace, parent: Architecture) -> Architecture:
-    from nasviz.execution import prune_target
-    from nasviz.model.export.choice import is_exportable
-    from nasviz.space.candidate_file import read_candidate
-
-    if arguments.sparsity is not None:
-        return parent
-    sizes = ("keep_layers", "architecture", "max_parameters", "max_time_per_token")
-    if all(getattr(arguments, name) is None for name in sizes):
-        if arguments.heal_for_bits is not None:
-            return parent
-        raise InputError(
-            "say what is left: --keep-layers, --architecture, --max-parameters, "
-            "--max-time-per-token, --sparsity or --heal-for-bits"
-        )
-    if arguments.keep_layers is not None:
-        return prune_target.fewer_layers(parent, arguments.keep_layers)
-    if arguments.architecture is not None:
-        candidate = read_candidate(arguments.architecture, sys.stdin)
-        if candidate.inference:
-            raise InputError(
-                f"--architecture {arguments.architecture} has a policy of inference; pruning "
-                "leaves sizes: give it without one"
-            )
-        return candidate.architecture
-    # A parent that transformers has a model for gets children that it has one for.
-    exportable = is_exportable(parent)
-
-    def allowed(sizes: Architecture) -> bool:
-        return not exportable or is_exportable(sizes)
-
-    if arguments.max_parameters is not None:
-        return prune_target.most_parameters(parent, arguments.max_parameters, allowed)
-    return prune_target.most_time_per_token(parent, arguments.max_time_per_token, allowed)
-
-
 def _note_export(target: Architecture) -> None:
     from nasviz.model.export.choice import family_for
 
@@ -238,7 +205,8 @@ def pruned_json(study: Study, trial: Trial, parent: Architecture) -> dict[str, A
         "lineage_cost": cost.to_json(),
     }
     first = trial.result["pruned"]["layers"] == list(range(child.n_layers))
-    if first and list(trial.result["pruned"]["removed"]) == ["n_layers"]:
+    only_layers = list(trial.result["pruned"]["removed"]) == ["n_layers"]
+    if first and only_layers and not child.layer_sizes:
         said["idle_layer_bytes"] = idle_layer_bytes(parent, child.n_layers)
     return said
 
@@ -254,8 +222,9 @@ def _as_text(said: dict[str, Any]) -> str:
         f"trial {said['trial']}: {said['bits_per_byte']:.4f} bits per byte of the test part",
         f"  its parent {pruned['parent_bits_per_byte']:.4f}, before it was healed "
         f"{pruned['unhealed_bits_per_byte']:.4f}",
-        f"  {removed or 'nothing was removed'}; layers kept: "
+        f"  {removed or 'no size is smaller throughout'}; layers kept: "
         f"{', '.join(map(str, pruned['layers']))}",
+        *(_layers_as_text(pruned) if "per_layer" in pruned else ()),
         f"  {said['parameters']:,} parameters; healed ({said['lineage']['heal']}) on "
         f"{said['tokens']:,} tokens in {said['seconds']:.1f} s",
     ]
@@ -297,3 +266,28 @@ def _zeros_as_text(zeros: Mapping[str, Any]) -> list[str]:
             "twice as fast; nasviz multiplies them densely, and elsewhere nothing can be gained"
         )
     return lines
+
+
+def _layers_as_text(pruned: dict[str, Any]) -> Iterator[str]:
+    """Yield what became of each of the parent's layers, and what the scores promised."""
+    from nasviz.space.architecture import Architecture
+
+    found = pruned["per_layer"]
+    own = Architecture.from_json(pruned["parent_architecture"]).sizes_by_layer
+    for number, (had, left) in enumerate(zip(own, found["layers"], strict=True)):
+        if left is None:
+            yield f"    layer {number}: left out"
+        elif left != had.to_json():
+            yield (
+                f"    layer {number}: heads {had.n_heads} → {left['n_heads']}, feed-forward units "
+                f"{had.d_ff:,} → {left['d_ff']:,}"
+            )
+    others = [
+        f"{name} {found[key]:.4f}"
+        for name, key in (("greedy", "greedy_divergence"), ("at random", "random_divergence"))
+        if found[key] is not None
+    ]
+    yield (
+        f"    by the scores {found['divergence']:.4f} nats a token from the parent "
+        f"({', '.join(others)}); as cut {found['measured_divergence']:.4f}"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nasviz.cost.replacement import check_limits
 from nasviz.errors import InputError
 from nasviz.execution.check import check_corpus, check_plan
 from nasviz.execution.follow import Row, watch
@@ -20,6 +21,7 @@ from nasviz.space.kept import Kept
 from nasviz.space.lineage import Heal, Lineage
 from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.pruning import Pruning
+from nasviz.space.replacement.per_layer import PerLayer
 from nasviz.space.sparsity import Sparsity
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
@@ -31,7 +33,7 @@ ORIGIN = "prune"
 
 def prune(
     parent: int | str | os.PathLike[str],
-    target: Architecture | None = None,
+    target: Architecture | PerLayer | None = None,
     plan: TrainingPlan | None = None,
     *,
     kept: Kept | None = None,
@@ -45,12 +47,12 @@ def prune(
 ) -> Trial:
     """Return the finished trial of `parent` pruned to the sizes of `target` and healed.
 
-    Instead of sizes `kept` can name exactly the parts that stay, chosen by hand. With `sparsity`
-    weights of what stays are set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is
-    healed with weights rounded to so many bits, and its candidate's policy runs it so. Both change
-    no size: alone they leave every one as it is, and bits are then learnt for at a tenth of the
-    usual rate.
-    `parent` is a
+    A `PerLayer` as target says limits instead: the sizes of each layer, and which layers stay, are
+    then searched by the worker, and the trial has its parent's sizes until they are found. `kept`
+    can name exactly the parts that stay, chosen by hand. With `sparsity` weights of what stays are
+    set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is healed with weights rounded
+    to so many bits, and its candidate's policy runs it so. Both change no size: alone they leave
+    every one as it is, and bits are then learnt for at a tenth of the usual rate. `parent` is a
     trial's number in the study, or the folder of a checkpoint: ours, or one that `transformers`
     wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed and scored on:
     by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal` "none" leaves
@@ -97,7 +99,7 @@ class Order:
 
 def checked_order(
     parent: Parent,
-    target: Architecture | None,
+    target: Architecture | PerLayer | None,
     plan: TrainingPlan | None = None,
     pruning: Pruning | None = None,
     heal: Heal = "distill",
@@ -115,7 +117,12 @@ def checked_order(
     `prune` says.
     """
     lineage = replace(
-        parent.lineage, pruning=pruning or Pruning(), heal=heal, kept=kept, sparsity=sparsity
+        parent.lineage,
+        pruning=pruning or Pruning(),
+        heal=heal,
+        kept=kept,
+        sparsity=sparsity,
+        per_layer=target if isinstance(target, PerLayer) else None,
     )
     sizes = _sizes_of(parent) if sizes is None else sizes
     if target is None and kept is None and (sparsity is not None or heal_for_bits is not None):
@@ -128,7 +135,7 @@ def checked_order(
     if heal_for_bits is not None:
         policy = _in_bits(heal_for_bits, sparsity)
         healed = healed.with_(quantization_aware=heal != "none")
-        if child == sizes:
+        if child == sizes and lineage.per_layer is None:
             healed = gentle_plan(healed)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)
@@ -151,12 +158,17 @@ def _sizes_of(parent: Parent) -> Architecture:
     return check_trained(parent.folder)
 
 
-def _child(parent: Architecture, target: Architecture | None, kept: Kept | None) -> Architecture:
+def _child(
+    parent: Architecture, target: Architecture | PerLayer | None, kept: Kept | None
+) -> Architecture:
     """Return the sizes to prune to; raises `InputError` where `parent` can't be cut to them."""
     if (target is None) == (kept is None):
         raise InputError(
             "say what pruning leaves once: by a target of sizes, or by the parts that are kept"
         )
+    if isinstance(target, PerLayer):
+        check_limits(parent, target)
+        return parent
     if kept is not None:
         return kept.architecture(parent)
     if not isinstance(target, Architecture):

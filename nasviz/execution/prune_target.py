@@ -63,6 +63,21 @@ def most_time_per_token(
     return _largest(parent, limit, seconds, allowed, "time per token", "s")
 
 
+def most_memory(
+    parent: Architecture, limit: float, allowed: Callable[[Architecture], bool]
+) -> Architecture:
+    """Return the largest sizes below `parent` whose weights and cache take at most `limit` bytes.
+
+    The cache is that of the usual workload after its last token. See `_largest`.
+    """
+
+    def held(table: CandidateTable) -> Floats:
+        memory = estimate(table).memory
+        return np.asarray(memory.weights_bytes + memory.kv_cache_bytes, dtype=np.float64)
+
+    return _largest(parent, limit, held, allowed, "memory", "B")
+
+
 def _largest(
     parent: Architecture,
     limit: float,

@@ -19,7 +19,8 @@ from nasviz.evaluation.scoring import BATCH_TOKENS, score
 from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
-from nasviz.model.checkpoint import save_checkpoint
+from nasviz.execution.per_layer import LayerSearch
+from nasviz.model.checkpoint import load_architecture, save_checkpoint
 from nasviz.model.dynamic.runner import Runner
 from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
@@ -32,6 +33,7 @@ from nasviz.space.lineage import Lineage
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.healing import KEPT, Healing
+from nasviz.training.progress import Control
 from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.whole_file import whole_file
 
@@ -47,10 +49,13 @@ class PrunedStart:
     `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
-    the search part), the `seconds` that measuring and cutting took, and `sparsity` where weights
-    were set to zero: how, and the density that was counted.
+    the search part), the `seconds` that measuring and cutting took, `sparsity` where weights were
+    set to zero (how, and the density that was counted), and where layers were searched one by one
+    the `flops` of that and what came of it, `per_layer` (`nasviz.execution.per_layer.Searched`).
+    `sizes` are those that pruning came to.
     """
 
+    sizes: Architecture
     tokenized: TokenizedCorpus
     healing: Healing
     facts: dict[str, Any]
@@ -62,11 +67,17 @@ class PrunedStart:
 
 
 def prepare(
-    study: Study, trial: Trial, corpus: Corpus, directory: Path, test_bytes: int
-) -> PrunedStart:
+    study: Study,
+    trial: Trial,
+    corpus: Corpus,
+    directory: Path,
+    test_bytes: int,
+    control: Control,
+) -> PrunedStart | None:
     """Return where `trial` starts; its parent is pruned now, unless it was before a pause.
 
-    `test_bytes` of the test part are scored. Raises `InputError` for a parent that isn't there, and
+    `test_bytes` of the test part are scored. None where `control` stops a search of the layers,
+    which goes on from there the next time. Raises `InputError` for a parent that isn't there, and
     for a target that pruning can't reach.
     """
     lineage = trial.lineage
@@ -80,10 +91,14 @@ def prepare(
     tokenized = tokenize_by(corpus, tokenizer.cut(target.vocab_size))
     healing = Healing(folder, parent, holds_zeros=lineage.sparsity is not None)
     if (folder / FACTS).is_file():  # written last
-        return PrunedStart(tokenized, healing, json.loads((folder / FACTS).read_text("utf-8")))
+        facts = json.loads((folder / FACTS).read_text("utf-8"))
+        return PrunedStart(load_architecture(folder), tokenized, healing, facts)
     whole = tokenize_by(corpus, tokenizer)
     began = time.perf_counter()
-    child, kept = _cut(model, target, lineage, whole)
+    cut = _cut(model, trial, whole, folder, control)
+    if cut is None:
+        return None
+    child, kept, found = cut
     zeros = _with_zeros(child, lineage, tokenized)
     seconds = time.perf_counter() - began
     # In the few bits that it is healed for, where it is.
@@ -92,29 +107,41 @@ def prepare(
     facts = {
         "parent": lineage.parent,
         "parent_architecture": model.architecture.to_json(),
-        "removed": removed(model.architecture, target),
+        "removed": removed(model.architecture, child.architecture),
         "layers": list(kept.layers),
         "parent_bits_per_byte": score(model, whole, "test", max_bytes=test_bytes).bits_per_byte,
         "unhealed_bits_per_byte": score(run, tokenized, "test", max_bytes=test_bytes).bits_per_byte,
         "curve_bits_per_byte": _on_the_curve(run, tokenized),
         "seconds": seconds,
         **zeros,
+        **found,
     }
     save_checkpoint(child, folder)
     _write(folder / KEPT, kept.to_json())
     _write(folder / FACTS, facts)
-    return PrunedStart(tokenized, healing, facts)
+    return PrunedStart(child.architecture, tokenized, healing, facts)
 
 
 def _cut(
-    model: Transformer, target: Architecture, lineage: Lineage, text: TokenizedCorpus
-) -> tuple[Transformer, Kept]:
-    """Return the pruned model and what is kept: by hand, or by importance measured on `text`."""
+    model: Transformer, trial: Trial, text: TokenizedCorpus, folder: Path, control: Control
+) -> tuple[Transformer, Kept, dict[str, Any]] | None:
+    """Return the pruned model, what is kept, and what is stored of how it was found.
+
+    The parts were chosen by hand, or are by a search of the layers, which `control` may stop (then
+    None), or by importance measured on `text`.
+    """
+    lineage = trial.lineage
+    assert lineage is not None
     if lineage.kept is not None:
-        return pruned(model, lineage.kept), lineage.kept
+        return pruned(model, lineage.kept), lineage.kept, {}
+    if lineage.per_layer is not None:
+        seed = int(trial.plan.get("seed", 0))
+        search = LayerSearch(model, lineage.per_layer, lineage.pruning, text, folder, seed)
+        searched = search.run(control)
+        return None if searched is None else (searched.model, searched.kept, searched.to_json())
     tokens = lineage.pruning.calibration_tokens
     texts = calibration_texts(text, model.architecture.context_length, tokens)
-    return prune_to(model, target, lineage.pruning, texts)
+    return *prune_to(model, trial.candidate.architecture, lineage.pruning, texts), {}
 
 
 def _with_zeros(child: Transformer, lineage: Lineage, text: TokenizedCorpus) -> dict[str, Any]:

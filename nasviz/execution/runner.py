@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -91,7 +92,11 @@ def _train(
     plan = TrainingPlan.from_json(dict(trial.plan))
     start = None
     if trial.lineage is not None:
-        start = pruned_start.prepare(study, trial, corpus, directory, TEST_BYTES)
+        start = pruned_start.prepare(study, trial, corpus, directory, TEST_BYTES, control)
+        if start is None:
+            return "cancelled" if control.command == "cancel" else "paused"
+        if start.sizes != architecture:
+            trial = _with_sizes(study, trial, start.sizes, stopping)
     tokenized = tokenize(corpus, architecture.vocab_size) if start is None else start.tokenized
     finish = FINISHES[plan.measured](trial.candidate, tokenized, directory)
     if start is not None and trial.lineage is not None and trial.lineage.heal == "none":
@@ -116,6 +121,15 @@ def _train(
         pruned_start.finish(directory)
         _stored(lambda: queue.complete(study, trial.number, result), stopping)
     return outcome.state
+
+
+def _with_sizes(
+    study: Study, trial: Trial, sizes: Architecture, stopping: Callable[[], bool]
+) -> Trial:
+    """Return the trial with the sizes that a search of its layers came to, stored."""
+    candidate = replace(trial.candidate, architecture=sizes)
+    _stored(lambda: queue.found(study, trial.number, candidate), stopping)
+    return replace(trial, candidate=candidate)
 
 
 def _stored(store: Callable[[], None], stopping: Callable[[], bool]) -> None:

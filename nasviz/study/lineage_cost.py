@@ -15,7 +15,8 @@ from nasviz.study.trial import Trial
 class LineageCost:
     """Training FLOPs and seconds of a trial and of all that it was made from.
 
-    `own_…` are the trial's healing, what its teacher computed and the cutting included;
+    `own_…` are the trial's healing, what its teacher computed and the cutting included (of FLOPs,
+    those of a search of its layers);
     `parent_…` the parent's whole cost, its own parents' included: None where the parent is no trial
     of the study, so that nobody knows. `children` counts the parent's complete pruned trials, this
     one at the least: the parent is trained once for all of them.
@@ -91,7 +92,7 @@ def training_flops(trial: Trial) -> float:
 def _cost(trials: Mapping[int, Trial], trial: Trial) -> LineageCost:
     own_seconds = float(trial.result.get("seconds", 0.0))
     own_seconds += float(trial.result.get("pruned", {}).get("seconds", 0.0))
-    own_flops = training_flops(trial)
+    own_flops = training_flops(trial) + float(trial.result.get("pruned", {}).get("flops", 0.0))
     if trial.lineage is None:
         return LineageCost(own_flops, own_seconds, 0.0, 0.0, 1)
     children = sum(

@@ -24,6 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
 from nasviz.study.database import Database, engine_options, engine_url, tune
 
 _VERBOSITY = threading.RLock()
@@ -102,6 +103,11 @@ class Mirror:
         storage = self.storage
         trial_id = self.database.attempt(lambda: storage.create_new_trial(study_id, template))
         return trial_id, storage.get_trial(trial_id).number
+
+    def found(self, trial_id: int, candidate: Candidate) -> None:
+        """Tell Optuna the candidate that a trial's own search came to."""
+        self._set_attribute(trial_id, "candidate", candidate.to_json())
+        self._set_attribute(trial_id, "model", in_words(candidate.architecture))
 
     def started(self, trial_id: int) -> None:
         """Tell Optuna that the trial runs."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy
 from sqlalchemy.engine import Connection
 
+from nasviz.space.candidate import Candidate
 from nasviz.study import workers
 from nasviz.study.rows import OPTUNA_TRIALS, read_trials
 from nasviz.study.tables import TRIALS
@@ -58,6 +59,11 @@ def pending_request(study: Study, number: int) -> str:
         TRIALS.c.study_id == study.id, TRIALS.c.number == number
     )
     return str(study.database.read(lambda connection: connection.execute(query).scalar_one()))
+
+
+def found(study: Study, number: int, candidate: Candidate) -> None:
+    """Store the candidate that a running trial's own search came to: until then its parent's."""
+    study.mirror.found(study.trial_id(number), candidate)
 
 
 def complete(study: Study, number: int, result: Mapping[str, Any]) -> None:

@@ -64,6 +64,7 @@ def test_the_public_names_are_the_documented_ones() -> None:
     documented = {
         "Architecture",
         "InferencePolicy",
+        "PerLayer",
         "Candidate",
         "CandidateTable",
         "SearchSpace",

@@ -105,6 +105,7 @@ def test_amounts_are_rounded_up_so_that_they_can_be_asked_for() -> None:
     limit = Limit("time per token", np.zeros((1, 1)), 1.0, unit="s")
     assert limit.said(0.000123412) == "0.0001235 s"
     assert replace(limit, unit="").said(1234.2) == "1,235"
+    assert replace(limit, unit="B").said(28_630.5) == "28,631 B"
 
 
 def test_too_little_time_is_an_error_rather_than_a_worse_selection() -> None:

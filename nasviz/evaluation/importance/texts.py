@@ -18,16 +18,21 @@ BATCH_TOKENS = 1 << 12
 
 
 def calibration_texts(tokenized: TokenizedCorpus, context: int, most: int) -> Tensor:
-    """Return windows of the calibration part, (B, context), of about `most` tokens or all.
+    """Return `windows_of` the calibration part."""
+    return windows_of(tokenized, "calibration", context, most)
+
+
+def windows_of(tokenized: TokenizedCorpus, part: str, context: int, most: int) -> Tensor:
+    """Return windows of a part, (B, context), of about `most` tokens or all.
 
     They begin evenly spaced over the part, without overlap. Raises `InputError` where it is
     shorter than the context.
     """
-    tokens = tokenized.tokens("calibration")
+    tokens = tokenized.tokens(part)
     length = min(context, len(tokens))
     if length < 2:
         raise InputError(
-            f"the calibration part has {len(tokens)} tokens, and importance needs a context of at "
+            f"the {part} part has {len(tokens)} tokens, and importance needs a context of at "
             "least 2; use a longer text"
         )
     n = max(1, min(len(tokens) // length, most // length))

@@ -38,8 +38,8 @@ class Limit:
 
     def said(self, amount: float) -> str:
         """Return an amount in words, rounded up: as a limit it can be reached."""
-        if not self.unit:
-            return f"{math.ceil(amount):,}"
+        if not self.unit or amount >= 1e3:
+            return f"{math.ceil(amount):,} {self.unit}".strip()
         digits = 3 - math.floor(math.log10(amount)) if amount > 0 else 0
         above = math.ceil(round(amount * 10.0**digits, 6))
         return f"{above / 10.0**digits:.4g} {self.unit}"

@@ -1,0 +1,1 @@
+"""How much worse a model gets when one of its blocks is replaced."""

@@ -1,0 +1,67 @@
+"""What replacements use: sums that are the costs of the models they make, and limits that hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nasviz import Architecture, Hardware, PerLayer, Workload, estimate
+from nasviz.cost.replacement import (
+    Measure,
+    Pricing,
+    check_limits,
+    forward_flops,
+    memory_bytes,
+    parameters,
+    time_per_token_s,
+)
+from nasviz.errors import InputError
+from nasviz.space.replacement.choices import choices_of
+
+PARENT = Architecture(6, 96, 6, 257, 61, n_kv_heads=3, d_ff=200, biases="all", norm="layernorm")
+LAPTOP = Hardware.named("laptop-cpu")
+
+
+def priced(parent: Architecture = PARENT, hardware: Hardware = LAPTOP) -> Pricing:
+    return Pricing.of(parent, choices_of(parent, "halves"), Workload(), hardware)
+
+
+@pytest.mark.parametrize("measure", [parameters, memory_bytes, time_per_token_s, forward_flops])
+@pytest.mark.parametrize("experts", [1, 4])
+def test_base_and_choices_sum_to_the_cost_of_the_model_that_they_make(
+    measure: Measure, experts: int
+) -> None:
+    pricing = priced(PARENT.with_(experts=experts))
+    base, used = pricing.used(measure)
+    generator = np.random.default_rng(0)
+    for _ in range(6):
+        chosen = generator.integers(9, size=6)
+        chosen[0] = 0
+        told = base + used[np.arange(6), chosen].sum()
+        real = measure(pricing.sizes(chosen), pricing.workload, pricing.hardware)
+        assert told == pytest.approx(real, rel=1e-9)
+
+
+@pytest.mark.parametrize("device", ["laptop-cpu", "h100-sxm"])
+def test_the_solution_keeps_its_limits_when_it_is_priced_as_a_whole(device: str) -> None:
+    pricing = priced(hardware=Hardware.named(device))
+    losses = np.random.default_rng(1).random((6, 9)).cumsum(axis=1)
+    whole = estimate(PARENT, pricing.workload, pricing.hardware)
+    asked = PerLayer(
+        max_parameters=0.6 * whole.parameters.total,
+        max_time_per_token_s=0.7 * whole.latency.time_per_output_token_s,
+    )
+    problem, chosen = pricing.solved(losses, asked)
+    found = estimate(pricing.sizes(chosen), pricing.workload, pricing.hardware)
+    assert found.parameters.total <= asked.limits["max_parameters"]
+    assert found.latency.time_per_output_token_s <= asked.limits["max_time_per_token_s"]
+    assert problem.used(chosen)["parameters"] == pytest.approx(found.parameters.total)
+
+
+def test_a_limit_that_no_model_of_the_parents_layers_keeps_is_named() -> None:
+    least = Architecture.from_json({**PARENT.to_json(), "n_layers": 1, "n_heads": 4,
+                                    "n_kv_heads": 2, "d_ff": 100})  # fmt: skip
+    most = parameters(least, Workload(), LAPTOP)
+    with pytest.raises(InputError, match=r"parameters of at most .* can't be reached: .* has "):
+        check_limits(PARENT, PerLayer(max_parameters=0.9 * most))
+    check_limits(PARENT, PerLayer(max_parameters=most + 1000))
