@@ -22,9 +22,12 @@ For each seed a parent is trained and pruned to four targets: half of its layers
 them, half of the heads and of the feed-forward in every layer, three quarters of the width. Each is
 healed by distillation. The same sizes are trained from new three times, each time with a learning
 rate that falls to zero: on as much compute as the healing took (the teacher's reading counted), on
-that and a quarter of the parent's training, and on that and all of it. Half of the layers against
-half of every layer are as many weights; those two are also cut by other measures of importance, and
-three times by chance.
+that and a quarter of the parent's training, and on that and all of it.
+
+Half of the layers and half of every layer are as many weights, and so are held against each other.
+Those two are also cut by other measures of importance, and three times by chance. And within the
+predicted time of half of the layers the parent is cut layer by layer (nasviz.PerLayer), and held
+against half of its layers that was healed on as many tokens, and on as much compute.
 
 Differences are paired by seed, with Student's interval. The crossing is the compute from which on
 training from new is as good as the pruned model.
@@ -136,19 +139,20 @@ class _Shown:
 
 def as_text(found: RoadsComparison) -> str:
     """Return what a person reads: every difference with its interval, and what it says."""
-    return "\n".join([*_roads(found), "", *_depth_or_width(found), "", *_importance(found)])
+    parts = (_roads, _depth_or_width, _by_layer, _importance)
+    return "\n\n".join("\n".join(part(found)) for part in parts)
 
 
 def _roads(found: RoadsComparison) -> list[str]:
     from nasviz.cost.units import printed
     from nasviz.strategies.roads.outcome import ACCOUNTS
 
-    lines = [f"{'pruned − from new, bits per byte':<56}{'difference':>11}  95% interval"]
+    lines = [f"{'pruned − from new, bits per byte':<64}{'difference':>11}  95% interval"]
     for target in found.targets:
         for account in ACCOUNTS:
             difference = found.pruned_minus_scratch(target, account)
             said = _said(difference, "pruning is better", "training from new is better")
-            lines.append(f"{f'{target}, at {account}':<56}{_figures(difference)}  {said}")
+            lines.append(f"{f'{target}, at {account}':<64}{_figures(difference)}  {said}")
         crossing = found.crossing(target)
         reached = [each for each in found.crossings(target) if each is not None]
         if crossing is not None:
@@ -171,10 +175,30 @@ def _depth_or_width(found: RoadsComparison) -> list[str]:
     said = _said(difference, f"{DEPTH} is better", f"{WIDTH} is better")
     predicted = found.speed.predicted_s[DEPTH] / found.speed.predicted_s[WIDTH]
     return [
-        f"{f'{DEPTH} − {WIDTH}, healed':<56}{_figures(difference)}  {said}",
+        f"{f'{DEPTH} − {WIDTH}, healed':<64}{_figures(difference)}  {said}",
         f"  a token takes {time.mean:.2f} of the other's time ({time.low:.2f} to {time.high:.2f}; "
         f"predicted {predicted:.2f})",
     ]
+
+
+def _by_layer(found: RoadsComparison) -> list[str]:
+    from nasviz.space.replacement.per_layer import SCORES
+
+    lines = []
+    for scores in SCORES:
+        for words, difference in (
+            ("healed on as many tokens", found.by_layer_minus_usual(scores)),
+            ("at equal compute", found.by_layer_minus_alike(scores)),
+        ):
+            said = _said(difference, "layer by layer is better", "layers alike are better")
+            line = f"layer by layer ({scores} scores) − alike, {words}"
+            lines.append(f"{line:<64}{_figures(difference)}  {said}")
+        time = found.time_by_layer_over_alike(scores)
+        lines.append(
+            f"  a token takes {time.mean:.2f} of the other's time ({time.low:.2f} to "
+            f"{time.high:.2f}), by the cost model at most as long"
+        )
+    return lines
 
 
 def _importance(found: RoadsComparison) -> list[str]:
@@ -190,7 +214,7 @@ def _importance(found: RoadsComparison) -> list[str]:
             ):
                 said = _said(difference, f"{name} is better", "chance is better")
                 words = f"{target}, {name} − chance, {when}"
-                lines.append(f"{words:<56}{_figures(difference)}  {said}")
+                lines.append(f"{words:<64}{_figures(difference)}  {said}")
     return lines
 
 

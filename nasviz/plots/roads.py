@@ -58,7 +58,7 @@ def draw_roads(record: Roads) -> Figure:
     drawn.segment("x", "low", "x", "high", name="crossing", color=GREY, line_dash="dotted")
     drawn.text(
         "x", "high", "label", name="crossing label", color=GREY, text_font_size="11px",
-        text_baseline="top", x_offset=4,
+        text_baseline="top", text_align="side", x_offset="away",
     )  # fmt: skip
     drawn.add_tools(HoverTool(renderers=dots, tooltips=[("", "@label")]))
     add_legend_row(drawn, {f"{name} points": name for name in record.roads})
@@ -96,7 +96,15 @@ def roads_content(record: Roads) -> Content:
     line: Columns = {"x": at, "low": [y.low] * len(at), "high": [y.high] * len(at)}
     sources["crossing"] = line
     said = [f"as good from {quantity(each, 'FLOP')} on" for each in at]
-    sources["crossing label"] = {"x": at, "high": [y.high] * len(at), "label": said}
+    # Beside the line, on its wider side.
+    late = [each**2 > x.low * x.high for each in at]
+    sources["crossing label"] = {
+        "x": at,
+        "high": [y.high] * len(at),
+        "label": said,
+        "side": ["right" if each else "left" for each in late],
+        "away": [-4 if each else 4 for each in late],
+    }
     return Content(x, y, sources)
 
 

@@ -12,9 +12,11 @@ from nasviz import Architecture, Study
 from nasviz.cli import main
 from nasviz.execution.lock import held_alone
 from nasviz.execution.runner import run_trial
+from nasviz.space.replacement import per_layer
 from nasviz.strategies import attended as attending
-from nasviz.strategies.roads import compare, record, targets
+from nasviz.strategies.roads import compare, record, targets, walk
 from nasviz.strategies.roads.compare import LOCK, STUDY, trials_of_a_seed
+from nasviz.strategies.roads.outcome import ALIKE, BY_LAYER
 from nasviz.strategies.roads.record import RoadsComparison
 from nasviz.strategies.roads.targets import DEPTH, METHODS, TARGETS, WIDTH
 from nasviz.study import queue
@@ -32,12 +34,15 @@ def sizes_file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def two_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the layers and half of every layer alone, each cut twice."""
-    for module in (targets, compare):
+    """Half of the layers and half of every layer alone, each cut twice; one search of layers."""
+    for module in (targets, compare, walk):
         monkeypatch.setattr(module, "TARGETS", {name: TARGETS[name] for name in (DEPTH, WIDTH)})
-    for module in (compare, record):
+    for module in (compare, walk, record):
         monkeypatch.setattr(module, "METHODS", {name: METHODS[name][:1] for name in METHODS})
-    monkeypatch.setattr(compare, "DRAWS", 1)
+    for module in (compare, walk):
+        monkeypatch.setattr(module, "DRAWS", 1)
+    for module in (compare, walk, record, per_layer):
+        monkeypatch.setattr(module, "SCORES", ("shared",))
 
 
 class Killed(Exception):  # noqa: N818 (it stands for a signal)
@@ -90,7 +95,12 @@ def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
     assert [now[each.number].ended for each in before] == [each.ended for each in before]
     assert page.read_text(encoding="utf-8").count(DEPTH) >= 1
 
-    found = RoadsComparison.from_json(last)
+    check(RoadsComparison.from_json(last), study)
+    study.close()
+
+
+def check(found: RoadsComparison, study: Study) -> None:
+    """What is reported is what the study's trials came to, each of them what its place says."""
     run = found.runs[0]
     assert run.parent.flops == study.trial(run.parent.trial).result["training_flops"]
     for target in found.targets:
@@ -106,7 +116,12 @@ def test_the_command_compares_and_after_a_kill_goes_on_where_it_was(
             assert (trial.candidate.architecture, trial.lineage) == (sizes, None)
             # Whole updates of the weights: the first account is three of them here.
             assert outcome.flops == pytest.approx(run.compute(target)[account], rel=0.25)
-    study.close()
+    for by_shape in run.as_fast.values():
+        by_layer, alike = (study.trial(by_shape[name].trial) for name in (BY_LAYER, ALIKE))
+        assert by_layer.candidate.architecture.layer_sizes == by_shape[BY_LAYER].layer_sizes
+        assert by_shape[BY_LAYER].flops > by_layer.result["training_flops"]
+        assert alike.candidate.architecture == found.settings.targets[DEPTH]
+        assert alike.result["tokens"] > by_layer.result["tokens"]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def test_the_crossing_is_marked_where_there_is_one() -> None:
     assert content.sources["crossing label"]["label"] == [
         "as good from 6\N{NO-BREAK SPACE}GFLOP on"
     ]
+    assert content.sources["crossing label"]["side"] == ["right"]
+    early = roads_content(Roads(RECORD.roads, 2e9))
+    assert early.sources["crossing label"]["side"] == ["left"]
     never = roads_content(Roads(RECORD.roads))
     assert never.sources["crossing"]["x"] == []
     assert never.sources["crossing label"]["label"] == []

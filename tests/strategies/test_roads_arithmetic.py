@@ -13,8 +13,9 @@ from nasviz.commands.compare_roads import as_text
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
 from nasviz.space.layer_sizes import LayerSizes
-from nasviz.strategies.roads.outcome import ACCOUNTS, Outcome, SeedRun, accounts
-from nasviz.strategies.roads.record import RoadsComparison
+from nasviz.space.replacement.per_layer import SCORES
+from nasviz.strategies.roads.outcome import ACCOUNTS, ALIKE, BY_LAYER, Outcome, SeedRun, accounts
+from nasviz.strategies.roads.record import RoadsComparison, searched
 from nasviz.strategies.roads.settings import PARENT, RoadsSettings
 from nasviz.strategies.roads.speed import Speed
 from nasviz.strategies.roads.targets import DEPTH, METHODS, TARGETS, WIDTH, targets_of
@@ -52,12 +53,20 @@ def seed_run(shift: float, healed: float, scratch: tuple[float, float, float]) -
             }
             for target in TARGETS
         },
+        {
+            scores: {
+                BY_LAYER: outcome(healed + shift - 0.2, 300.0, healed + 2),
+                ALIKE: outcome(healed + shift - 0.3, 300.0, healed + 1),
+            }
+            for scores in SCORES
+        },
     )
 
 
 def comparison(*runs: SeedRun) -> RoadsComparison:
     settings = RoadsSettings(1_000, 100, tuple(range(len(runs))))
-    names = ("parent", *settings.targets)
+    by_layer = [searched(scores, seed) for scores in SCORES for seed in range(len(runs))]
+    names = ("parent", *settings.targets, *by_layer)
     measured = {name: tuple(1.0 + place + seed for seed in range(len(runs)))
                 for place, name in enumerate(names)}  # fmt: skip
     speed = Speed(dict.fromkeys(names, 1.0), measured, "a machine")
@@ -147,6 +156,15 @@ def test_methods_are_held_against_the_mean_of_chance_before_and_after_healing() 
     assert USUAL.method_minus_chance(DEPTH, first).mean == pytest.approx(-0.3)
     assert USUAL.unhealed_method_minus_chance(DEPTH, first).mean == pytest.approx(-2.1)
     assert USUAL.method_minus_chance(DEPTH, "magnitude").mean == pytest.approx(-0.1)
+
+
+def test_layers_that_were_searched_are_held_against_layers_alike_twice() -> None:
+    for place, scores in enumerate(SCORES):
+        assert USUAL.by_layer_minus_usual(scores).mean == pytest.approx(-0.2)
+        assert USUAL.by_layer_minus_alike(scores).mean == pytest.approx(0.1)
+        # Names are measured 1, 2, 3 … s and a second more each time: means are 1 s later.
+        seeds = [(7 + 3 * place + seed) / 3 for seed in range(3)]
+        assert USUAL.time_by_layer_over_alike(scores).mean == pytest.approx(sum(seeds) / 3)
 
 
 def test_the_text_says_who_is_better_and_what_is_noise() -> None:

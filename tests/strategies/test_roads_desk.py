@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +14,17 @@ import pytest
 from nasviz import Architecture, Candidate, Study
 from nasviz.cost.estimate import estimate
 from nasviz.errors import RunError
+from nasviz.execution.prune import checked_order
+from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning, by_method
+from nasviz.space.replacement.per_layer import SCORES, PerLayer
 from nasviz.strategies import attended as attending
 from nasviz.strategies.roads import desk as desks
 from nasviz.strategies.roads.compare import Event, RoadsRun, trials_of_a_seed
 from nasviz.strategies.roads.desk import Desk
-from nasviz.strategies.roads.outcome import accounts
+from nasviz.strategies.roads.outcome import BY_LAYER, accounts
 from nasviz.strategies.roads.settings import RoadsSettings
+from nasviz.strategies.roads.speed import predicted_time_s
 from nasviz.strategies.roads.targets import DEPTH, DRAWS, METHODS, TARGETS
 from nasviz.study import queue
 from nasviz.study.trial import Trial
@@ -32,7 +39,8 @@ class MadeUp:
 
     def __init__(self) -> None:
         self.plans: dict[str, TrainingPlan] = {}
-        self.sizes: dict[str, Architecture] = {}
+        self.sizes: dict[str, Architecture | PerLayer] = {}
+        self.limits: list[PerLayer] = []
         self.prunings: dict[str, list[Pruning]] = {}
 
     def trained(self, arm: str, sizes: Architecture, plan: TrainingPlan) -> Trial:
@@ -41,13 +49,21 @@ class MadeUp:
         return self._trial(sizes, plan, {**result, "parameters": 2})
 
     def pruned(
-        self, arm: str, parent: int, sizes: Architecture, plan: TrainingPlan, pruning: Pruning
+        self,
+        arm: str,
+        parent: int,
+        sizes: Architecture | PerLayer,
+        plan: TrainingPlan,
+        pruning: Pruning,
     ) -> Trial:
         assert parent == 0
         self.prunings.setdefault(arm, []).append(pruning)
         self.plans[arm], self.sizes[arm] = plan, sizes
-        result = {"bits_per_byte": 2.5, "training_flops": 1e6, "tokens": 1, "parameters": 2}
-        facts = {"layers": [0], "unhealed_bits_per_byte": 4.0}
+        result = {"bits_per_byte": 2.5, "training_flops": 1e6, "tokens": 900, "parameters": 2}
+        facts: dict[str, Any] = {"layers": [0], "unhealed_bits_per_byte": 4.0}
+        if isinstance(sizes, PerLayer):
+            self.limits.append(sizes)
+            sizes, facts["flops"] = SIZES, 3e6
         return self._trial(sizes, plan, {**result, "pruned": facts})
 
     def _trial(self, sizes: Architecture, plan: TrainingPlan, result: dict[str, Any]) -> Trial:
@@ -76,6 +92,13 @@ def test_each_target_is_trained_from_new_on_what_the_pruned_model_took_by_every_
         drawn = desk.prunings[f"{target}, pruned by random"]
         assert drawn[0] == by_method("random", seed=7)
         assert len(set(drawn)) == len(found.chance[target]) == DRAWS
+    depth = settings.targets[DEPTH]
+    for scores, asked in zip(SCORES, desk.limits, strict=True):
+        assert (asked.scores, asked.max_time_per_token_s) == (scores, predicted_time_s(depth))
+        # The search took three healings: the layers alike are healed for as long as all four.
+        assert found.as_fast[scores][BY_LAYER].flops == 4e6
+        arm = f"{DEPTH}, healed as long as {scores} scores take"
+        assert (desk.plans[arm].tokens, desk.sizes[arm]) == (3_600, depth)
     assert {plan.seed for plan in desk.plans.values()} == {7}
     assert {plan.threads for plan in desk.plans.values()} == {1}
     trials = trials_of_a_seed()
@@ -122,6 +145,21 @@ def test_what_was_trained_is_found_by_all_that_it_is(study: Study, trained: list
     assert trained == list(range(6))
     Desk(study, "python", "c0ffee").trained("parent", SIZES, PLAN.with_(flops=123456.789))
     assert len(trained) == 6
+
+
+def test_a_trial_whose_layers_were_searched_is_found_by_what_was_asked(
+    study: Study, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = SimpleNamespace(lineage=Lineage(parent_trial=0), folder=None, corpus="python")
+    monkeypatch.setattr(desks, "find_parent", lambda number, study: parent)
+    order = partial(checked_order, sizes=SIZES)
+    monkeypatch.setattr(desks, "checked_order", order)
+    desk, asked = Desk(study, "python", "c0ffee"), PerLayer(max_parameters=30_000)
+    first = desk.pruned("by layer", 0, asked, PLAN, Pruning())
+    queue.found(study, first.number, Candidate(SIZES.with_(n_layers=2)))
+    assert desk.pruned("by layer", 0, asked, PLAN, Pruning()).number == first.number
+    desk.pruned("by layer", 0, replace(asked, scores="shared"), PLAN, Pruning())
+    assert trained == [0, 1]
 
 
 def test_a_trial_that_failed_ends_the_run_and_is_tried_again_by_the_next(

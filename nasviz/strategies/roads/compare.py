@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nasviz.corpus.corpus import open_corpus
 from nasviz.execution.lock import held_alone
 from nasviz.execution.results import versions
-from nasviz.space.pruning import by_method
+from nasviz.space.architecture import Architecture
+from nasviz.space.replacement.per_layer import SCORES
 from nasviz.strategies.roads.desk import Desk
-from nasviz.strategies.roads.outcome import ACCOUNTS, Outcome, SeedRun, accounts
-from nasviz.strategies.roads.record import RoadsComparison
+from nasviz.strategies.roads.outcome import ACCOUNTS, BY_LAYER, Outcome, SeedRun
+from nasviz.strategies.roads.record import RoadsComparison, searched
 from nasviz.strategies.roads.settings import RoadsSettings
 from nasviz.strategies.roads.speed import measured_speed
 from nasviz.strategies.roads.targets import DRAWS, METHODS, TARGETS, USUAL
+from nasviz.strategies.roads.walk import Walk
 from nasviz.study.location import locate
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 
 STUDY = "roads"
 LOCK = "comparison.lock"
-# Seeds of further draws by chance: far from any seed of a comparison.
-_NEXT_DRAW = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -80,54 +80,33 @@ class RoadsRun:
                 runs = {self.settings.seeds[place]: self._seed(desk, place) for place in places}
         finally:
             study.close()
-        models = {"parent": self.settings.parent, **self.settings.targets}
-        speed = measured_speed(models, times=len(self.settings.seeds))
+        speed = measured_speed(_models(self.settings, runs), times=len(self.settings.seeds))
         return RoadsComparison(self.settings, self.corpus_sha256, runs, speed, versions())
 
     def _seed(self, desk: Desk, place: int) -> SeedRun:
         """Return what one seed came to."""
-        settings, seed = self.settings, self.settings.seeds[place]
-        each = trials_of_a_seed()
-        teller = _Teller(self.on_trial, seed, place * each, len(settings.seeds) * each)
-        trial = desk.trained("parent", settings.parent, settings.parent_plan(seed))
-        parent = teller("parent", trial)
-
-        def pruned(target: str, method: str, draw: int = 0) -> Outcome:
-            arm = f"{target}, pruned by {method.replace('_', ' ')}"
-            pruning = by_method(method, seed=seed + draw * _NEXT_DRAW)
-            plan = settings.healing_plan(seed)
-            sizes = settings.targets[target]
-            return teller(arm, desk.pruned(arm, parent.trial, sizes, plan, pruning))
-
-        def scratch(target: str, account: str, flops: float) -> Outcome:
-            arm = f"{target}, from new on {account}"
-            plan = settings.scratch_plan(seed, flops)
-            return teller(arm, desk.trained(arm, settings.targets[target], plan))
-
-        cut = {
-            target: {method: pruned(target, method) for method in METHODS.get(target, (USUAL,))}
-            for target in TARGETS
-        }
-        chance = {
-            target: tuple(pruned(target, "random", draw) for draw in range(DRAWS))
-            for target in METHODS
-        }
-        new = {
-            target: {
-                account: scratch(target, account, flops)
-                for account, flops in accounts(
-                    next(iter(cut[target].values())).flops, parent.flops, len(TARGETS)
-                ).items()
-            }
-            for target in TARGETS
-        }
-        return SeedRun(parent, cut, chance, new)
+        seeds, each = self.settings.seeds, trials_of_a_seed()
+        teller = _Teller(self.on_trial, seeds[place], place * each, len(seeds) * each)
+        return Walk(self.settings, desk, seeds[place], teller).walked()
 
 
 def trials_of_a_seed() -> int:
-    """Return how many: the parent, each target's models from new, and its pruned ones."""
+    """Return how many: the parent, the pruned ones, those from new, those that are as fast."""
     pruned = sum(len(METHODS.get(target, (USUAL,))) for target in TARGETS)
-    return 1 + len(TARGETS) * len(ACCOUNTS) + pruned + len(METHODS) * DRAWS
+    return 1 + pruned + len(METHODS) * DRAWS + len(TARGETS) * len(ACCOUNTS) + 2 * len(SCORES)
+
+
+def _models(settings: RoadsSettings, runs: Mapping[int, SeedRun]) -> dict[str, Architecture]:
+    """Return the models whose speed is measured, by name."""
+    found = {
+        searched(scores, seed): settings.parent.with_(
+            n_layers=len(outcome.layers), layer_sizes=outcome.layer_sizes
+        )
+        for seed, run in runs.items()
+        for scores, by_shape in run.as_fast.items()
+        for outcome in (by_shape[BY_LAYER],)
+    }
+    return {"parent": settings.parent, **settings.targets, **found}
 
 
 class _Teller:

@@ -16,6 +16,7 @@ from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.lineage import Lineage
 from nasviz.space.pruning import Pruning
+from nasviz.space.replacement.per_layer import PerLayer
 from nasviz.strategies.attended import attended, pause
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
@@ -43,7 +44,12 @@ class Desk:
         return self._complete(arm, Candidate(architecture), plan, None)
 
     def pruned(
-        self, arm: str, parent: int, target: Architecture, plan: TrainingPlan, pruning: Pruning
+        self,
+        arm: str,
+        parent: int,
+        target: Architecture | PerLayer,
+        plan: TrainingPlan,
+        pruning: Pruning,
     ) -> Trial:
         """Return the complete trial of a parent pruned to `target` and healed by distillation.
 
@@ -79,9 +85,11 @@ class Desk:
     ) -> int | None:
         """Return the number of the trial that was asked for before, if it hasn't failed."""
         for trial in self.study.trials(states=("complete", "running", "waiting", "paused")):
+            # Where layers are searched, the trial's sizes are what was found.
+            searched = lineage is not None and lineage.per_layer is not None
             if (
                 trial.origin == origin
-                and trial.candidate == candidate
+                and (searched or trial.candidate == candidate)
                 and dict(trial.plan) == plan.to_json()
                 and trial.lineage == lineage
             ):

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.study.lineage_cost import training_flops
 from nasviz.study.trial import Trial
+
+# A parent cut within the time of half of its layers: each layer by itself, or all layers alike and
+# healed for longer, on as much compute as the search of the layers took too.
+BY_LAYER, ALIKE = "layer by layer", "layers alike"
 
 # How much of its parent's training a pruned model is charged with: nothing, its share among all
 # targets, the whole. In this order the compute rises.
@@ -18,8 +23,9 @@ ACCOUNTS = ("healing alone", "a share of the parent", "the whole parent")
 class Outcome:
     """A complete trial: bits per byte of the test part, and what its own training took.
 
-    flops: forward and backward, what a teacher computed included. Of a pruned model also
-    unhealed_bits_per_byte, of the test part before it was healed, and the layers that it kept.
+    flops: forward and backward, what a teacher computed and a search of the layers included. Of a
+    pruned model also unhealed_bits_per_byte, of the test part before it was healed, and the layers
+    that it kept; where those were searched also layer_sizes, of each that is left.
     """
 
     trial: int
@@ -29,6 +35,7 @@ class Outcome:
     parameters: int
     unhealed_bits_per_byte: float | None = None
     layers: tuple[int, ...] = ()
+    layer_sizes: tuple[LayerSizes, ...] = ()
 
     @classmethod
     def of(cls, trial: Trial) -> Outcome:
@@ -37,21 +44,24 @@ class Outcome:
         return cls(
             trial.number,
             float(trial.result["bits_per_byte"]),
-            training_flops(trial),
+            training_flops(trial) + float(pruned.get("flops", 0.0)),
             int(trial.result["tokens"]),
             int(trial.result["parameters"]),
             pruned.get("unhealed_bits_per_byte"),
             tuple(pruned.get("layers", ())),
+            trial.candidate.architecture.layer_sizes,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return every figure by name."""
-        return {**asdict(self), "layers": list(self.layers)}
+        sizes = [each.to_json() for each in self.layer_sizes]
+        return {**asdict(self), "layers": list(self.layers), "layer_sizes": sizes}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
         """Return what `to_json` wrote."""
-        return cls(**{**data, "layers": tuple(data["layers"])})
+        sizes = tuple(map(LayerSizes.from_json, data["layer_sizes"]))
+        return cls(**{**data, "layers": tuple(data["layers"]), "layer_sizes": sizes})
 
 
 @dataclass(frozen=True)
@@ -60,13 +70,14 @@ class SeedRun:
 
     pruned: by target and method of importance, the usual one first. chance: by target, cut by
     chance, each draw. scratch: by target and account, the same sizes trained from new on the
-    compute that the account says.
+    compute that the account says. as_fast: by how layers were scored, `BY_LAYER` and `ALIKE`.
     """
 
     parent: Outcome
     pruned: Mapping[str, Mapping[str, Outcome]]
     chance: Mapping[str, tuple[Outcome, ...]]
     scratch: Mapping[str, Mapping[str, Outcome]]
+    as_fast: Mapping[str, Mapping[str, Outcome]]
 
     def healed(self, target: str) -> Outcome:
         """Return the pruned model of a target, cut by the usual importance."""
@@ -85,6 +96,7 @@ class SeedRun:
                 target: [each.to_json() for each in draws] for target, draws in self.chance.items()
             },
             "scratch": _plain(self.scratch),
+            "as_fast": _plain(self.as_fast),
         }
 
     @classmethod
@@ -98,6 +110,7 @@ class SeedRun:
             _read(data["pruned"]),
             chance,
             _read(data["scratch"]),
+            _read(data["as_fast"]),
         )
 
 

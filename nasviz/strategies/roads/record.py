@@ -13,7 +13,8 @@ from nasviz.errors import InputError
 from nasviz.quality.crossing import Road, overtaken_at
 from nasviz.quality.paired import Interval, interval
 from nasviz.quality.road_over_seeds import RoadOverSeeds
-from nasviz.strategies.roads.outcome import ACCOUNTS, Outcome, SeedRun
+from nasviz.space.replacement.per_layer import SCORES
+from nasviz.strategies.roads.outcome import ACCOUNTS, ALIKE, BY_LAYER, Outcome, SeedRun
 from nasviz.strategies.roads.settings import RoadsSettings
 from nasviz.strategies.roads.speed import Speed
 from nasviz.strategies.roads.targets import DEPTH, METHODS, WIDTH
@@ -129,6 +130,30 @@ class RoadsComparison:
             lambda run: mean(map(_unhealed, run.chance[target])),
         )
 
+    def by_layer_minus_usual(self, scores: str) -> Interval:
+        """Return how much worse searching layer by layer is than half of the layers, both healed.
+
+        As fast, healed on as many tokens; what the search took is not counted.
+        """
+        return self._between(
+            lambda run: run.as_fast[scores][BY_LAYER].bits_per_byte,
+            lambda run: run.healed(DEPTH).bits_per_byte,
+        )
+
+    def by_layer_minus_alike(self, scores: str) -> Interval:
+        """Return the same against half of the layers, healed on the search's compute too."""
+        return self._between(
+            lambda run: run.as_fast[scores][BY_LAYER].bits_per_byte,
+            lambda run: run.as_fast[scores][ALIKE].bits_per_byte,
+        )
+
+    def time_by_layer_over_alike(self, scores: str) -> Interval:
+        """Return the measured time of a token where layers were searched over the other's."""
+        times = self.speed.measured_s
+        return interval(
+            [mean(times[searched(scores, seed)]) / mean(times[DEPTH]) for seed in self.runs]
+        )
+
     def _between(
         self, ours: Callable[[SeedRun], float], theirs: Callable[[SeedRun], float]
     ) -> Interval:
@@ -166,6 +191,16 @@ class RoadsComparison:
                 }
                 for target, methods in METHODS.items()
             },
+            "by_layer": {
+                scores: {
+                    "minus half of the layers": self.by_layer_minus_usual(scores).to_json(),
+                    "minus half of the layers, at equal compute": self.by_layer_minus_alike(
+                        scores
+                    ).to_json(),
+                    "time over half of the layers": self.time_by_layer_over_alike(scores).to_json(),
+                }
+                for scores in SCORES
+            },
         }
 
     @classmethod
@@ -182,6 +217,11 @@ class RoadsComparison:
             Speed.from_json(data["speed"]),
             data["versions"],
         )
+
+
+def searched(scores: str, seed: int) -> str:
+    """Return by what name the speed of a model is known whose layers were searched."""
+    return f"layer by layer, {scores} scores, seed {seed}"
 
 
 def _unhealed(outcome: Outcome) -> float:

@@ -44,24 +44,28 @@ class Speed:
         return cls(data["predicted_s"], measured, data["hardware"])
 
 
+def predicted_time_s(sizes: Architecture) -> float:
+    """Return the seconds of a written token that the cost model expects on this machine."""
+    cost = estimate(sizes, Workload().fitted_to(sizes.context_length))
+    return float(cost.latency.time_per_output_token_s)
+
+
 def measured_speed(models: Mapping[str, Architecture], times: int) -> Speed:
-    """Return the speed of each of these models by name, measured so many times."""
+    """Return the speed of each of these models by name, measured so many times.
+
+    For the usual workload; all of them have one context.
+    """
     # torch loads here: a comparison's settings and record do without.
     from nasviz.evaluation.latency import measure
 
     architectures = list(models.values())
-    context = min(each.context_length for each in architectures)
-    workload = Workload().fitted_to(context)
+    workload = Workload().fitted_to(architectures[0].context_length)
     found = [measure(architectures, workload, threads=1, rounds=ROUNDS) for _ in range(times)]
-    costs = [estimate(each, workload) for each in architectures]
     return Speed(
-        {
-            name: float(cost.latency.time_per_output_token_s)
-            for name, cost in zip(models, costs, strict=True)
-        },
+        {name: predicted_time_s(sizes) for name, sizes in models.items()},
         {
             name: tuple(each[place].time_per_output_token_s for each in found)
             for place, name in enumerate(models)
         },
-        costs[0].hardware.name,
+        estimate(architectures[0], workload).hardware.name,
     )
