@@ -50,13 +50,13 @@ shown with its parent's training, and with the parent's training shared by all o
 Ctrl-C cancels. Exit codes are those of nasviz train.
 
 With --json each line of standard output is an object: {"event": "progress", …} while it is healed,
-and last the result of nasviz train with lineage, pruned (removed, layers, parent_bits_per_byte,
-unhealed_bits_per_byte, and sparsity where weights were set to zero), lineage_cost, and
-idle_layer_bytes where the first layers stayed: what a fixed exit of the parent at that depth holds
-and doesn't use. With --per-layer pruned has flops and per_layer: layers (what became of each: its
-sizes, or null), used (of each limit), divergence (from the parent, in nats a token, as the scores
-promise), greedy_divergence and random_divergence (of the choices that a greedy and a random search
-make), measured_divergence and scores."""
+before that {"event": "scored", …} while layers are scored, and last the result of nasviz train with
+lineage, pruned (removed, layers, parent_bits_per_byte, unhealed_bits_per_byte, and sparsity where
+weights were set to zero), lineage_cost, and idle_layer_bytes where the first layers stayed: what a
+fixed exit of the parent at that depth holds and doesn't use. With --per-layer pruned has flops and
+per_layer: layers (what became of each: its sizes, or null), used (of each limit), divergence (from
+the parent, in nats a token, as the scores promise), greedy_divergence and random_divergence (of
+the choices that a greedy and a random search make), measured_divergence and scores."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,12 +146,21 @@ def run(arguments: argparse.Namespace) -> int:
         corpus=arguments.corpus,
         study=arguments.study if study is None else study,
         on_progress=Shown(arguments.json),
+        on_scored=_said_as_json if arguments.json else _said,
     )
     if trial.state != "complete":
         return say_failure(trial, arguments.json)
     said = pruned_json(study or Study.open(arguments.study), trial, before)
     print(json.dumps(said) if arguments.json else _as_text(said), flush=True)
     return 0
+
+
+def _said_as_json(scored: int, n_layers: int) -> None:
+    print(json.dumps({"event": "scored", "layers": scored, "n_layers": n_layers}), flush=True)
+
+
+def _said(scored: int, n_layers: int) -> None:
+    print(f"scored layer {scored} of {n_layers}", file=sys.stderr, flush=True)
 
 
 def _check_budget(arguments: argparse.Namespace) -> None:

@@ -19,11 +19,16 @@ COUNTS = ("step", "n_steps", "tokens", "memory_bytes")
 Row = Mapping[str, float | None]
 
 
-def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None = None) -> Trial:
+def follow(
+    study: Study,
+    number: int,
+    on_progress: Callable[[Row], Any] | None = None,
+    on_look: Callable[[], Any] | None = None,
+) -> Trial:
     """Return the trial once it is finished or paused, telling each new row of its curve.
 
-    A row has the names of `Study.curve`; None where nothing was said. A worker that dies on the
-    way is replaced.
+    A row has the names of `Study.curve`; None where nothing was said. `on_look` is called each time
+    the trial was looked at. A worker that dies on the way is replaced.
     """
     last_step = -1
     looked = time.monotonic()
@@ -33,6 +38,8 @@ def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None =
             last_step = int(row["step"] or 0)
             if on_progress is not None:
                 on_progress(row)
+        if on_look is not None:
+            on_look()
         if trial.finished or trial.state == "paused":
             return trial
         if time.monotonic() - looked > LOOK_S:
@@ -41,10 +48,15 @@ def follow(study: Study, number: int, on_progress: Callable[[Row], Any] | None =
         time.sleep(POLL_S)
 
 
-def watch(study: Study, number: int, on_progress: Callable[[Row], Any] | None = None) -> Trial:
+def watch(
+    study: Study,
+    number: int,
+    on_progress: Callable[[Row], Any] | None = None,
+    on_look: Callable[[], Any] | None = None,
+) -> Trial:
     """Return what `follow` does; interrupting it (Ctrl-C) cancels the trial."""
     try:
-        return follow(study, number, on_progress)
+        return follow(study, number, on_progress, on_look)
     except KeyboardInterrupt:
         if not study.trial(number).finished:
             study.request(number, "cancel")

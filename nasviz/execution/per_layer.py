@@ -23,6 +23,7 @@ from nasviz.evaluation.importance.methods import PARTS
 from nasviz.evaluation.importance.texts import windows_of
 from nasviz.evaluation.replacement.local import Teaching
 from nasviz.evaluation.replacement.scores import BlockScore, block_scores, compared
+from nasviz.execution.scored_layers import SCORES
 from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.kept import Kept
@@ -35,7 +36,6 @@ from nasviz.space.replacement.problem import Chosen, Floats, ReplacementProblem
 from nasviz.training.progress import Control
 from nasviz.whole_file import whole_file
 
-SCORES = "scores.json"
 BLOCKS = "blocks"
 # How many selections by chance the solution is shown beside.
 SAMPLES = 1000

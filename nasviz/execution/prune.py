@@ -12,6 +12,7 @@ from nasviz.errors import InputError
 from nasviz.execution.check import check_corpus, check_plan
 from nasviz.execution.follow import Row, watch
 from nasviz.execution.parents import Parent, find_parent
+from nasviz.execution.scored_layers import OnScored, ScoredLayers
 from nasviz.execution.worker import ensure_worker
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
@@ -44,11 +45,13 @@ def prune(
     corpus: str | os.PathLike[str] | None = None,
     study: Study | str | os.PathLike[str] | None = None,
     on_progress: Callable[[Row], Any] | None = None,
+    on_scored: OnScored | None = None,
 ) -> Trial:
     """Return the finished trial of `parent` pruned to the sizes of `target` and healed.
 
     A `PerLayer` as target says limits instead: the sizes of each layer, and which layers stay, are
-    then searched by the worker, and the trial has its parent's sizes until they are found. `kept`
+    then searched by the worker, and the trial has its parent's sizes until they are found; how many
+    layers are scored, of how many, goes to `on_scored`. `kept`
     can name exactly the parts that stay, chosen by hand. With `sparsity` weights of what stays are
     set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is healed with weights rounded
     to so many bits, and its candidate's policy runs it so. Both change no size: alone they leave
@@ -80,7 +83,11 @@ def prune(
     opened = study if isinstance(study, Study) else Study.open(study)
     trial = order.add_to(opened)
     ensure_worker(opened)
-    return watch(opened, trial.number, on_progress)
+    look = None
+    if on_scored is not None and isinstance(target, PerLayer):
+        n_layers = order.candidate.architecture.n_layers
+        look = ScoredLayers(opened.directory(trial.number), n_layers, on_scored)
+    return watch(opened, trial.number, on_progress, look)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from nasviz.evaluation.sparsity import density, set_zeros
 from nasviz.execution.memory import check_room_for
 from nasviz.execution.parents import parent_folder
 from nasviz.execution.per_layer import LayerSearch
+from nasviz.execution.scored_layers import FOLDER
 from nasviz.model.checkpoint import load_architecture, save_checkpoint
 from nasviz.model.dynamic.runner import Runner
 from nasviz.model.pruned import pruned
@@ -37,8 +38,6 @@ from nasviz.training.progress import Control
 from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.whole_file import whole_file
 
-# In the trial's folder until it is complete: the pruned model before it is healed.
-FOLDER = "pruned"
 FACTS = "facts.json"
 
 

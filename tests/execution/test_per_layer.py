@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nasviz.errors import InputError
 from nasviz.execution.parents import find_parent
 from nasviz.execution.prune import checked_order
 from nasviz.execution.runner import run_trial
+from nasviz.execution.scored_layers import ScoredLayers
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.initialise import initialise
 from nasviz.model.transformer import Transformer
@@ -137,6 +139,19 @@ def test_a_search_is_cancelled_between_two_choices(
     assert not (study.directory(number) / "pruned" / "facts.json").exists()
 
 
+def test_each_layer_that_was_scored_is_told_once(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    look = ScoredLayers(tmp_path, 3, lambda *scored: told.append(scored))
+    look()
+    (tmp_path / "pruned").mkdir()
+    for scored in (1, 1, 3):
+        (tmp_path / "pruned" / "scores.json").write_text(json.dumps({"layers": [{}] * scored}))
+        look()
+    shutil.rmtree(tmp_path / "pruned")
+    look()
+    assert told == [(1, 3), (3, 3)]
+
+
 def test_what_cannot_be_reached_is_refused_before_anything_is_stored(
     study: Study, parent: Path, corpus: str
 ) -> None:
@@ -154,7 +169,9 @@ def test_the_command_searches_layers_and_says_what_became_of_each(
     words = ["prune", str(parent), "--per-layer", "shared", "--max-parameters", str(0.7 * WHOLE),
              "--corpus", corpus, "--study", study.url, "--heal", "none"]  # fmt: skip
     assert main([*words, "--json"]) == 0
-    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    *scored, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert {each["event"] for each in scored} <= {"scored"}
+    assert all(1 <= each["layers"] <= each["n_layers"] == 3 for each in scored)
     assert last["lineage"]["per_layer"]["scores"] == "shared"
     assert last["parameters"] <= 0.7 * WHOLE
     assert last["pruned"]["per_layer"]["used"] == {"parameters": last["parameters"]}

@@ -4,7 +4,10 @@ Bercovich et al. 2024, Puzzle, arXiv:2411.19146, section 3: a replacement is sco
 divergence of the whole model's chances from the parent's, and may be taught before, by itself, to
 return what the block did. Layers below the replaced one are computed once for all choices.
 
-A whole model's divergence is thought to be the sum of its replacements'.
+A whole model's divergence is thought to be the sum of its replacements', and is more: of an 8 × 128
+model cut to 0.69 of its weights 1.4 times, to 0.50 of them 1.8 times as much (as cut and as taught
+alike), and where seven of eight layers were replaced or left out 2.6 times. The sum ranks; what a
+solution comes to is measured and stored beside it.
 """
 
 from __future__ import annotations
