@@ -28,6 +28,7 @@ from nasviz.execution.results import plain, versions
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.space.architecture import Architecture
 from nasviz.study import queue
+from nasviz.study.lineage_cost import training_flops_per_token
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.engine import join_processes, leave_processes, load_deepspeed
@@ -190,12 +191,8 @@ def _result(
 
 def _training_flops(trial: Trial, tokens: int, pruned: dict[str, Any]) -> float:
     """Return the FLOPs of the training's forward and backward passes, its teacher's included."""
-    per_token = float(plain(estimate(trial.candidate).flops.training_per_token))
-    if pruned and TrainingPlan.from_json(dict(trial.plan)).has_teacher:
-        parent = Architecture.from_json(pruned["parent_architecture"])
-        # A teacher only reads: a third of what training it on the token would take.
-        per_token += float(plain(estimate(parent).flops.training_per_token)) / 3
-    return per_token * tokens
+    parent = Architecture.from_json(pruned["parent_architecture"]) if pruned else None
+    return training_flops_per_token(trial.candidate, trial.plan, parent) * tokens
 
 
 def _settle(study: Study, trial: Trial, state: str, leaving: bool) -> None:

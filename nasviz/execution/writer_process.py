@@ -1,29 +1,21 @@
 """The process that writes text: `python -m nasviz.execution.writer_process`, started by `Writer`.
 
-Orders come as lines of JSON on its standard input, reports go out as lines on its standard output.
-It computes on one thread at nice 10, so that sliders and trials keep the cores, and its clock is
-that thread's own time. It ends with its input, or after `IDLE_S` without an order.
+See `nasviz.execution.serving`. Its clock is its one thread's own time.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import queue
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.errors import InputError, NasvizError
 from nasviz.evaluation.timed_writing import TimedWriting, in_turn, parted_at
-from nasviz.execution.worker_process import NICE
+from nasviz.execution.serving import serve
 from nasviz.execution.written import ReplayOrder, Report, WriteOrder, Written, order_from_json
 from nasviz.model.checkpoint import WEIGHTS
 from nasviz.model.choice import Chooser
@@ -32,7 +24,6 @@ from nasviz.model.transformer import Transformer
 from nasviz.model.writing import Writing
 from nasviz.space.inference import InferencePolicy
 
-IDLE_S = 30 * 60.0
 REPORT_S = 0.05
 # Tokens that a side writes before a race, unseen: first steps allocate and fill caches.
 WARM_TOKENS = 4
@@ -57,8 +48,9 @@ class Desk:
         self._loaded: tuple[object, Transformer, Tokenizer] | None = None
         self._text: KeptText | None = None
 
-    def carry_out(self, number: int, order: WriteOrder | ReplayOrder) -> None:
+    def carry_out(self, said: Mapping[str, Any]) -> None:
         """Write what was ordered, reporting on the way; what is wrong is reported too."""
+        number, order = said["number"], order_from_json(said)
         try:
             if isinstance(order, ReplayOrder):
                 self._replay(number, order)
@@ -161,35 +153,9 @@ def _warm_up(model: Transformer, prompt: Sequence[int], policy: InferencePolicy)
         writing.advance()
 
 
-def _read(lines: IO[str], waiting: queue.Queue[Mapping[str, Any]], desk: Desk) -> None:
-    """Put orders into the queue as they come; leave at once when nobody can order any more."""
-    for line in lines:
-        said = json.loads(line)
-        if "stop" in said:
-            desk.stopped = said["stop"]
-        else:
-            waiting.put(said)
-    os._exit(0)
-
-
 def main() -> int:
     """Serve the orders on standard input."""
-    os.nice(max(0, NICE - os.nice(0)))
-    torch.set_num_threads(1)
-    # Reports alone go where they are read; whatever a library prints goes to the errors.
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    desk = Desk(out)
-    waiting: queue.Queue[Mapping[str, Any]] = queue.Queue()
-    threading.Thread(
-        target=_read, args=(sys.stdin, waiting, desk), name="orders", daemon=True
-    ).start()
-    try:
-        while True:
-            said = waiting.get(timeout=IDLE_S)
-            desk.carry_out(said["number"], order_from_json(said))
-    except queue.Empty:
-        return 0
+    return serve(Desk)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,20 @@ class Sweep:
         order = np.lexsort((-self.thresholds[good], self.average_layers[good]))
         return int(good[order[0]])
 
+    def deepest_within(self, layers: float) -> int:
+        """Return the threshold (its index) of most layers that takes at most `layers` on average.
+
+        Of equal ones it is the highest. Raises `InputError` if every threshold takes more.
+        """
+        depth = self.average_layers
+        fits = np.flatnonzero(depth <= layers)
+        if not fits.size:
+            raise InputError(
+                f"no threshold takes {layers:g} layers or fewer; the least is {depth.min():.2f}"
+            )
+        order = np.lexsort((-self.thresholds[fits], -depth[fits]))
+        return int(fits[order[0]])
+
 
 @dataclass(frozen=True, eq=False)
 class ExitCurve:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasviz.cost.estimate import estimate
+from nasviz.space.architecture import Architecture
+from nasviz.space.candidate import Candidate
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 
@@ -85,8 +87,21 @@ def training_flops(trial: Trial) -> float:
     stored = trial.result.get("training_flops")
     if stored is not None:
         return float(stored)
-    per_token = float(estimate(trial.candidate).flops.training_per_token)
-    return per_token * float(trial.result.get("tokens", 0))
+    return training_flops_per_token(trial.candidate, {}) * float(trial.result.get("tokens", 0))
+
+
+def training_flops_per_token(
+    candidate: Candidate, plan: Mapping[str, Any], parent: Architecture | None = None
+) -> float:
+    """Return the FLOPs of a training token, what the teacher `parent` computes included.
+
+    Under adapters it is a bound from above: gradients of the weights that stay are not computed.
+    """
+    per_token = float(estimate(candidate).flops.training_per_token)
+    if parent is not None and (plan.get("distillation") or plan.get("hidden_distillation")):
+        # A teacher only reads: a third of what training it on the token would take.
+        per_token += float(estimate(parent).flops.training_per_token) / 3
+    return per_token
 
 
 def _cost(trials: Mapping[int, Trial], trial: Trial) -> LineageCost:

@@ -50,6 +50,8 @@ class CandidateMap(anywidget.AnyWidget):
     filtering: the page reports both when the hand rests. `viewport` is `[]` or
     `[x low, x high, y low, y high]`. `current` is a `Mark`'s dict drawn as selected although it is
     not in the sample, or None. `lines` are further fronts: `{"label", "points": [marks' dicts]}`.
+    `ties` join two marks by their ids, `{"from", "to", "kind"}`: "pruned" by an arrow, "twin" by a
+    dashed line.
     """
 
     _esm = joined_module("candidate_map.js")
@@ -67,6 +69,7 @@ class CandidateMap(anywidget.AnyWidget):
     y_log = traitlets.Bool(False).tag(sync=True)
     marks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     lines: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    ties: traitlets.List[Any] = traitlets.List().tag(sync=True)
     current = traitlets.Any(None).tag(sync=True)
     selection: traitlets.List[Any] = traitlets.List().tag(sync=True)
     hovered = traitlets.Any(None).tag(sync=True)

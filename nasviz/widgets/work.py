@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nasviz.errors import InputError, NasvizError, RunError
+from nasviz.execution.appraiser import Appraiser
 from nasviz.study.study import Study
 from nasviz.study.trial import Request
 from nasviz.widgets.authoring import Authoring
 from nasviz.widgets.background import WaitingJobs
+from nasviz.widgets.compressing import Compressing
 from nasviz.widgets.corpus_facts import read_facts
 from nasviz.widgets.expectation import expectation
 from nasviz.widgets.sample import (
@@ -49,6 +51,8 @@ class Work:
         self._reading = WaitingJobs("nasviz-text", self._unread)
         self._tracing = Tracing(state, self._link.study)
         self.authoring = Authoring(self._link.study)
+        self.compressing = Compressing(state, self._link.study, self._link.look)
+        self.appraiser = Appraiser()
         self._anchored: tuple[object, ...] = ()
         self._later: list[Callable[[], None]] = []
         self._checked: set[str] = set()
@@ -90,6 +94,8 @@ class Work:
         self._reading.close()
         self._tracing.close()
         self.authoring.close()
+        self.compressing.close()
+        self.appraiser.close()
 
     def errand(self, name: str, job: Callable[[], None]) -> None:
         """Run `job` on a thread of its own; an error of ours is told in the state."""

@@ -12,6 +12,7 @@ from nasviz.corpus.tokenized import TokenizedCorpus
 from nasviz.evaluation.importance.activation import activation_importance
 from nasviz.evaluation.importance.magnitude import magnitude_importance
 from nasviz.evaluation.importance.methods import LAYERS, PARTS, prune_to
+from nasviz.evaluation.importance.piecewise import measured_piecewise
 from nasviz.evaluation.importance.removed_layers import greedy_layers, perplexity_drop
 from nasviz.evaluation.importance.taylor import taylor_importance
 from nasviz.evaluation.importance.texts import calibration_texts, mean_nats, nats_on
@@ -20,6 +21,7 @@ from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.kept import Kept
+from nasviz.space.measurement import METHODS, Method
 from nasviz.space.pruning import PRUNING_FIELDS, Pruning, by_method
 
 SIZES = Architecture(3, 24, 4, 61, 13, n_kv_heads=2, d_ff=10)
@@ -178,6 +180,27 @@ def test_measuring_changes_nothing(method: str, texts: torch.Tensor) -> None:
     assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
     assert all(each.grad is None for each in model.parameters())
     assert not any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_piece_at_a_time_comes_to_the_same_scores(method: Method) -> None:
+    model = made(KINDS["experts"])
+    drawn = torch.Generator().manual_seed(5)
+    texts = torch.randint(61, (150, 13), generator=drawn)  # of several pieces, the last one short
+    shares = []
+    for share, found in measured_piecewise(model, method, texts):
+        shares.append(share)
+        last = found
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 1
+    last.check_of(model.architecture)
+    if method == "perplexity_drop":
+        assert len(shares) > 1
+        np.testing.assert_allclose(last.scores["layers"], perplexity_drop(model, texts), atol=1e-6)
+        return
+    whole = PARTS[method](model, texts, 0)
+    for kind, scores in last.scores.items():
+        np.testing.assert_allclose(scores, getattr(whole, kind), rtol=1e-5, atol=1e-9)
 
 
 def test_every_method_of_the_catalogue_is_there() -> None:

@@ -130,6 +130,19 @@ def test_costs_are_what_the_price_says_of_each_threshold() -> None:
     ]
 
 
+def test_the_deepest_threshold_within_a_depth_is_the_last_that_fits() -> None:
+    swept = sweep(random_trace(400, 5, 1), "max_probability")
+    depth = swept.average_layers
+    middle = float((depth.min() + depth.max()) / 2)
+    best = swept.deepest_within(middle)
+    assert depth[best] <= middle
+    assert not np.any((depth > depth[best]) & (depth <= middle))
+    same = swept.thresholds[depth == depth[best]]
+    assert swept.thresholds[best] == same.max(), "of equal ones the highest"
+    with pytest.raises(InputError, match=r"no threshold takes 0\.5 layers or fewer"):
+        swept.deepest_within(0.5)
+
+
 def test_the_cheapest_threshold_keeps_to_its_quality() -> None:
     swept = sweep(random_trace(), "margin")
     most = float(np.median(swept.bits_per_byte))

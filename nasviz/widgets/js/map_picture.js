@@ -82,13 +82,13 @@ function paintRamp(paint, left, middle, colours) {
 }
 
 function paintSwatch(paint, kind, left, middle, theme) {
-  const { accent, trained, landmark, green } = theme;
+  const { accent, trained, landmark, green, ink } = theme;
   paint.lineWidth = 2;
   paint.beginPath();
   if (kind === "trained" || kind === "waiting" || kind === "ring") {
     paint.arc(left + 9, middle, kind === "ring" ? 6 : 4.5, 0, 2 * Math.PI);
-    const ink = kind === "ring" ? green : trained;
-    [paint.fillStyle, paint.strokeStyle] = [ink, ink];
+    const stroke = kind === "ring" ? green : trained;
+    [paint.fillStyle, paint.strokeStyle] = [stroke, stroke];
     if (kind === "trained") paint.fill();
     else paint.stroke();
     return;
@@ -99,11 +99,17 @@ function paintSwatch(paint, kind, left, middle, theme) {
     paint.fill();
     return;
   }
-  const dashes = { line: [6, 4], "trained-front": [2, 3] };
-  paint.strokeStyle = { line: green, "trained-front": trained }[kind] ?? accent;
+  const dashes = { line: [6, 4], "trained-front": [2, 3], rival: [5, 4] };
+  const inks = { line: green, "trained-front": trained, arrow: ink, rival: ink };
+  paint.strokeStyle = inks[kind] ?? accent;
   paint.setLineDash(dashes[kind] ?? []);
   paint.moveTo(left, middle);
   paint.lineTo(left + 18, middle);
   paint.stroke();
   paint.setLineDash([]);
+  if (kind !== "arrow") return;
+  paint.beginPath();
+  for (const [x, y] of [[20, 0], [12, -4], [12, 4]]) paint.lineTo(left + x, middle + y);
+  paint.fillStyle = ink;
+  paint.fill();
 }

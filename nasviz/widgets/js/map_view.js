@@ -12,6 +12,7 @@ import { readTheme, watchTheme } from "./theme.js";
 
 const CELL = 4; // pixels a density cell is wide
 const REACH = 24; // pixels within which a tap finds a candidate
+const CLEAR = 9; // pixels between a trial's point and the end of an arrow to it
 const REPORT_AFTER = 120; // ms of rest before counts and front go to the kernel
 
 export class MapView {
@@ -246,10 +247,13 @@ export class MapView {
     });
     const front = frontOfMarks(trained, this.axes);
     this.figure.set("trainedFront", front.length > 1 ? columns(front) : { x: [], y: [] });
+    const tied = this.paintTies(seen);
     const items = [["front", "front, predicted"]];
     if (trained.length) items.push(["trained", "trained"]);
     if (front.length > 1) items.push(["trained-front", "front, trained"]);
     if (ringed.length) items.push(["ring", "dynamic"]);
+    if (tied.has("pruned")) items.push(["arrow", "pruned from"]);
+    if (tied.has("twin")) items.push(["rival", "twin from scratch"]);
     if (of("waiting").length) items.push(["waiting", "in training"]);
     if (landmarks.length) items.push(["landmark", "known model"]);
     for (const line of this.model.get("lines")) items.push(["line", line.label]);
@@ -258,6 +262,37 @@ export class MapView {
       items, scale: this.scale, dark: this.theme.dark,
       counts: { left, total: n, shown: this.shown },
     });
+  }
+
+  // Arrows from a parent to what was pruned of it, dashes from that to its twin; returns which.
+  paintTies(seen) {
+    const places = new Map(seen.map(({ id, x, y }) => [id, this.pixel(x, y)]));
+    const ties = this.model.get("ties").flatMap(({ from, to, kind }) => {
+      const [a, b] = [places.get(from), places.get(to)];
+      if (!a || !b) return [];
+      const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
+      if (length < 2 * CLEAR + 2) return []; // one lies on the other
+      const along = [(b[0] - a[0]) / length, (b[1] - a[1]) / length];
+      const start = this.place([a[0] + CLEAR * along[0], a[1] + CLEAR * along[1]]);
+      const end = this.place([b[0] - CLEAR * along[0], b[1] - CLEAR * along[1]]);
+      // A marker's triangle points up; pixels count downwards.
+      return [{ kind, start, end, angle: Math.atan2(-along[1], along[0]) - Math.PI / 2 }];
+    });
+    const segments = (kind) => {
+      const some = ties.filter((tie) => tie.kind === kind);
+      return {
+        x0: some.map(({ start }) => start[0]), y0: some.map(({ start }) => start[1]),
+        x1: some.map(({ end }) => end[0]), y1: some.map(({ end }) => end[1]),
+      };
+    };
+    this.figure.set("rivals", segments("twin"));
+    this.figure.set("arrows", segments("pruned"));
+    const heads = ties.filter(({ kind }) => kind === "pruned");
+    this.figure.set("arrowheads", {
+      x: heads.map(({ end }) => end[0]), y: heads.map(({ end }) => end[1]),
+      angle: heads.map(({ angle }) => angle),
+    });
+    return new Set(ties.map(({ kind }) => kind));
   }
 
   // Landmarks whose name would lie on another name or diamond keep their diamond and lose it.

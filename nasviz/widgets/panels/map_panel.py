@@ -14,6 +14,7 @@ from nasviz.space import presets
 from nasviz.space.candidate import Candidate
 from nasviz.space.dimensions import Dimension
 from nasviz.space.table import CandidateTable
+from nasviz.study.family import bonds_of
 from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.widgets.candidate_map import CandidateMap
@@ -65,6 +66,7 @@ class MapPanel:
         state.observe(lambda _change: self._show_sample(), names="sample")
         state.observe(lambda _change: self._show_marks(), names=["study", "pinned", "prior"])
         state.observe(lambda _change: self._show_selection(), names="selection")
+        state.observe(lambda _change: self._show_family(), names=["selection", "study"])
         state.observe(lambda _change: self._show_filters(), names=["ranges", "limits"])
         state.observe(lambda _change: self._link_options(), names="space")
 
@@ -193,6 +195,20 @@ class MapPanel:
         title = candidate.architecture.title
         self.map.current = Mark("current", title, "landmark", values).to_dict()
 
+    def _show_family(self) -> None:
+        """Join the trials of the selection's family: parent, children, twins from scratch."""
+        bonds = bonds_of(self.state.study.trials, self.state.selection)
+        ties = [
+            {
+                "from": f"{TRIAL}{bond.elder.number}",
+                "to": f"{TRIAL}{bond.younger.number}",
+                "kind": bond.tie,
+            }
+            for bond in bonds
+        ]
+        if self.map.ties != ties:
+            self.map.ties = ties
+
     def _picked(self, selection: list[int | str]) -> None:
         if not selection:
             return
@@ -263,8 +279,15 @@ def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:
         whole = trial.result.get("static_bits_per_byte")
         note += f", {whole:.3f} bits per byte without" if whole is not None else ""
         kind = "trained"
-    label = f"trial {trial.number}: {title}"
+    label = f"trial {trial.number}: {title}{_origin_words(trial)}"
     return Mark(name, label, kind, values, note=note, ringed=bool(policy))
+
+
+def _origin_words(trial: Trial) -> str:
+    """Return whose child or twin a trial is."""
+    if trial.lineage is not None:
+        return f", pruned from {trial.lineage.parent}"
+    return "" if trial.twin_of is None else f", twin of trial {trial.twin_of}"
 
 
 def landmarks(sample: Sample) -> dict[str, Candidate]:

@@ -1,9 +1,10 @@
-"""The tabs below the map: training, dynamic inference, search, trials."""
+"""The tabs below the map: training, dynamic inference, compression, search, trials."""
 
 from __future__ import annotations
 
 import ipywidgets
 
+from nasviz.widgets.panels.compression_tab import CompressionTab
 from nasviz.widgets.panels.dynamic_tab import DynamicTab
 from nasviz.widgets.panels.search_tab import SearchTab
 from nasviz.widgets.panels.training_tab import TrainingTab
@@ -30,16 +31,20 @@ class Tabs:
         state, work = self.state, self.work
         training = TrainingTab(state, work.train, work.request, work.generate)
         self.dynamic = dynamic = DynamicTab(state, work.authoring)
+        self.compression = CompressionTab(state, work.compressing, work.appraiser)
         search = SearchTab(state, work.start_search, work.stop_search)
         trials = TrialsTab(state, work.request)
         with self.view.hold_sync():
-            self.view.children = (training.view, dynamic.view, search.view, trials.view)
+            self.view.children = (
+                training.view, dynamic.view, self.compression.view, search.view, trials.view,
+            )  # fmt: skip
             self._name()
             self.view.selected_index = 0
         state.observe(lambda _change: self._name(), names="study")
 
     def _name(self) -> None:
         trials = len(self.state.study.trials)
-        titles = ("Training", "Dynamic", "Search", f"Trials {trials}" if trials else "Trials")
+        named = f"Trials {trials}" if trials else "Trials"
+        titles = ("Training", "Dynamic", "Compression", "Search", named)
         if self.view.titles != titles:
             self.view.titles = titles
