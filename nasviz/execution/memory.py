@@ -89,6 +89,12 @@ def training_memory(candidate: Candidate, plan: TrainingPlan, bytes_per_token: f
         activation_checkpointing=plan.activation_checkpointing,
     )
     memory = estimate(candidate, workload).memory
+    if plan.lora_rank:  # of what adapters correct no gradients or moments are held
+        state = memory.weights_bytes
+        total = state + memory.training_activations_bytes
+        memory = replace(
+            memory, training_state_bytes=state, training_total_bytes=total, training_host_bytes=0
+        )
     if settle_precision(plan).precision == "fp32":
         return memory
     # Autocast: weights and state stay fp32, what the backward needs is kept in 16 bits.

@@ -75,6 +75,15 @@ def test_processes_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPat
         check_memory(SMALL, plan.with_(devices=2, batch_size=200), 1.0)
 
 
+def test_adapters_hold_no_gradients_of_what_they_correct() -> None:
+    plan = TrainingPlan(steps=2, batch_size=7, precision="fp32")
+    whole = training_memory(SMALL, plan, 1.0)
+    adapted = training_memory(SMALL, plan.with_(lora_rank=2), 1.0)
+    weights = 4 * sum(each.numel() for each in Transformer(SMALL.architecture).parameters())
+    assert adapted.training_state_bytes == weights < whole.training_state_bytes / 2
+    assert adapted.training_total_bytes == weights + whole.training_activations_bytes
+
+
 def test_a_teacher_counts_with_its_weights_and_what_it_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
