@@ -26,7 +26,7 @@ from nasviz.space.replacement.per_layer import PerLayer
 from nasviz.space.sparsity import Sparsity
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
-from nasviz.training.healing import gentle_plan, healing_plan
+from nasviz.training.healing import IN_FEW_BITS, WITH_ZEROS, gentle_plan, healing_plan
 from nasviz.training.plan import TrainingPlan
 
 ORIGIN = "prune"
@@ -55,11 +55,13 @@ def prune(
     can name exactly the parts that stay, chosen by hand. With `sparsity` weights of what stays are
     set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is healed with weights rounded
     to so many bits, and its candidate's policy runs it so. Both change no size: alone they leave
-    every one as it is, and bits are then learnt for at a tenth of the usual rate. `parent` is a
-    trial's number in the study, or the folder of a checkpoint: ours, or one that `transformers`
-    wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed and scored on:
-    by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal` "none" leaves
-    the weights as they were cut. The rest is as in `nasviz.train`.
+    every one as it is, and are healed at three tenths (zeros) or a tenth (bits) of the usual rate
+    unless `plan` names one.
+
+    `parent` is a trial's number in the study, or the folder of a checkpoint: ours, or one that
+    `transformers` wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed
+    and scored on: by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal`
+    "none" leaves the weights as they were cut. The rest is as in `nasviz.train`.
 
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
@@ -142,8 +144,11 @@ def checked_order(
     if heal_for_bits is not None:
         policy = _in_bits(heal_for_bits, sparsity)
         healed = healed.with_(quantization_aware=heal != "none")
-        if child == sizes and lineage.per_layer is None:
-            healed = gentle_plan(healed)
+    if child == sizes and lineage.per_layer is None:
+        if sparsity is not None:
+            healed = gentle_plan(healed, WITH_ZEROS)
+        if heal_for_bits is not None:
+            healed = gentle_plan(healed, IN_FEW_BITS)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)
     check_corpus(text)

@@ -130,6 +130,7 @@ def test_zeros_change_no_size_and_are_there_after_healing(trained: Study) -> Non
     assert trial.state == "complete", trial.reason
     parent = trained.trial(0)
     assert trial.candidate == parent.candidate
+    assert trial.plan["learning_rate"] == pytest.approx(0.0054), "three tenths of the usual rate"
     for name in ("parameters", "flops_decode_per_token", "time_per_output_token_s"):
         assert trial.result[name] == parent.result[name], "no invented saving"
     facts = trial.result["pruned"]
