@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from nasviz.commands.catalogue import add_field
+from nasviz.space.layer_sizes import one_by_one, span
 
 if TYPE_CHECKING:
     from nasviz.cost.estimate import Cost
     from nasviz.cost.workload import Workload
+    from nasviz.space.architecture import Architecture
     from nasviz.space.candidate import Candidate
 
 HELP = """Estimate what a candidate costs: parameters, FLOPs, bytes, seconds and joules.
@@ -113,8 +115,9 @@ def _table(name: str, candidate: Candidate, cost: Cost) -> str:
 
     sizes, workload = candidate.architecture, cost.workload
     lines = [
-        f"{name}: {sizes.title}, {sizes.n_heads} heads, vocabulary {sizes.vocab_size:,}, "
-        f"context {sizes.context_length:,}",
+        f"{name}: {sizes.title}, {span(sizes.sizes_by_layer, 'n_heads')} heads, vocabulary "
+        f"{sizes.vocab_size:,}, context {sizes.context_length:,}",
+        *_of_each_layer(sizes),
         f"prompt {workload.prompt_tokens:,} + {workload.generated_tokens:,} generated, batch "
         f"{workload.batch:,}, {workload.precision}, on {cost.hardware.label}",
     ]
@@ -131,6 +134,16 @@ def _table(name: str, candidate: Candidate, cost: Cost) -> str:
         for label, value in rows.items():
             lines.append(f"  {label:<21} {value:<25} {static[heading].get(label, '-')}")
     return "\n".join(lines)
+
+
+def _of_each_layer(sizes: Architecture) -> list[str]:
+    """Return the sizes of each layer where they differ, a line a size."""
+    if not sizes.layer_sizes:
+        return []
+    return [
+        f"heads of each layer: {one_by_one(sizes.layer_sizes, 'n_heads')}",
+        f"feed-forward of each layer: {one_by_one(sizes.layer_sizes, 'd_ff')}",
+    ]
 
 
 def _sections(cost: Cost) -> dict[str, dict[str, str]]:

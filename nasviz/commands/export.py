@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"--to {target} is there already and not an empty folder; name a new one")
     folder = trained_folder(arguments.trial, arguments.study)
-    from nasviz.model.export import export_checkpoint, family_for
+    from nasviz.model.export import export_checkpoint, family_for, padding_bytes
     from nasviz.model.trained import load_trained
 
     model, tokenizer = load_trained(folder)
@@ -36,6 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     _make_folder(target)
     export_checkpoint(model, tokenizer, target)
     print(f"{target}: {family.model_class}")
+    zeros = padding_bytes(model)
+    if zeros:
+        from nasviz.cost.units import printed
+
+        print(
+            f"nasviz: note: the layers differ, and {family.model_class} has layers that are all "
+            f"alike: {printed(zeros, 'B')} of the export are zeros that fill them up",
+            file=sys.stderr,
+        )
     return 0
 
 

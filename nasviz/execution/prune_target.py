@@ -26,12 +26,13 @@ _MOST = 400_000
 
 def fewer_layers(parent: Architecture, n_layers: int) -> Architecture:
     """Return `parent` with so many layers; raises `InputError` where it hasn't as many."""
+    _check_alike(parent)
     if not 1 <= n_layers <= parent.n_layers:
         raise InputError(
             f"n_layers={n_layers} can't be kept: the parent has {parent.n_layers}; choose from 1 "
             f"to {parent.n_layers}"
         )
-    return Architecture.from_json({**parent.to_json(), "n_layers": n_layers})
+    return parent.with_(n_layers=n_layers)
 
 
 def most_parameters(
@@ -91,6 +92,7 @@ def _largest(
     Of those within 3% of the most weights it is the one whose most reduced size is reduced the
     least: no size is cut to the bone to spare another. Sizes that are not `allowed` are passed by.
     """
+    _check_alike(parent)
     if not limit > 0:
         raise InputError(f"a limit of {limit!r} {name} is no positive number")
     table = _grid(parent)
@@ -113,6 +115,15 @@ def _largest(
         if allowed(found):
             return found
     raise InputError(f"no sizes within {name} {limit:g} are of a family that the parent is of")
+
+
+def _check_alike(parent: Architecture) -> None:
+    """Raise `InputError` where the parent's layers differ: sizes follow from which of them stay."""
+    if parent.layer_sizes:
+        raise InputError(
+            "the parent's layers differ in their sizes: say what pruning leaves of each "
+            "(layer_sizes of an architecture), or which parts are kept"
+        )
 
 
 def _grid(parent: Architecture) -> CandidateTable:

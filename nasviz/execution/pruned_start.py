@@ -30,6 +30,7 @@ from nasviz.quality.bits import bits_per_byte
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import PRUNED
 from nasviz.space.kept import Kept
+from nasviz.space.layer_sizes import NAMES
 from nasviz.space.lineage import Lineage
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
@@ -174,8 +175,17 @@ def finish(directory: Path) -> None:
 
 
 def removed(parent: Architecture, child: Architecture) -> dict[str, list[int]]:
-    """Return the sizes that became smaller, before and after."""
+    """Return the sizes that became smaller, before and after.
+
+    Where layers differ, those of all layers together too, such as `d_ff_in_all`.
+    """
     sizes = {name: [getattr(parent, name), getattr(child, name)] for name in PRUNED}
+    if parent.layer_sizes or child.layer_sizes:
+        for name in NAMES:
+            sizes[f"{name}_in_all"] = [
+                sum(getattr(each, name) for each in model.sizes_by_layer)
+                for model in (parent, child)
+            ]
     return {name: pair for name, pair in sizes.items() if pair[0] != pair[1]}
 
 

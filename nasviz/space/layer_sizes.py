@@ -96,6 +96,17 @@ def largest(layers: Sequence[LayerSizes]) -> dict[str, int]:
     return {name: max(getattr(each, name) for each in layers) for name in NAMES}
 
 
+def span(layers: Sequence[LayerSizes], name: str) -> str:
+    """Return one size of all layers in a few letters: `6`, or `0–6` where they differ."""
+    sizes = sorted(getattr(each, name) for each in layers)
+    return f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,}–{sizes[-1]:,}"
+
+
+def one_by_one(layers: Sequence[LayerSizes], name: str) -> str:
+    """Return one size of each layer in turn, from the first: `6, 2, 0, 6`."""
+    return ", ".join(f"{getattr(each, name):,}" for each in layers)
+
+
 def check_layers(layers: Sequence[LayerSizes], n_layers: int, said: Mapping[str, Any]) -> None:
     """Raise `InputError` unless `layers` are the layers of a model with the sizes `said`.
 

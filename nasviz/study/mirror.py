@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.layer_sizes import span
 from nasviz.study.database import Database, engine_options, engine_url, tune
 
 _VERBOSITY = threading.RLock()
@@ -169,7 +170,7 @@ class Mirror:
 def in_words(architecture: Architecture) -> str:
     """Return the sizes of a model for a reader: `2 layers × 128 wide, heads 4, …`."""
     return (
-        f"{architecture.title}, heads {architecture.n_heads}, "
+        f"{architecture.title}, heads {span(architecture.sizes_by_layer, 'n_heads')}, "
         f"vocabulary {architecture.vocab_size:,}, context {architecture.context_length}"
     )
 

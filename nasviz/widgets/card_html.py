@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nasviz.cost.units import NO_BREAK, quantity
 from nasviz.cost.workload import Workload
 from nasviz.execution.results import load_words
+from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.layer_sizes import one_by_one
 from nasviz.study.trial import Trial
 from nasviz.widgets.drawing import draw_architecture
 from nasviz.widgets.html import (
@@ -77,12 +79,27 @@ def summary(
             _TIME[3],
         ),
         ("kind", text(_kind(architecture.mlp, architecture.position)), ""),
+        *_layer_rows(architecture),
     ]
     title = tag("div", text(architecture.title), css="nv-card-title")
     right = tag("div", title, key_values(rows))
     top = tag("div", draw_architecture(architecture), right, css="nv-card-top")
     quality = tag("div", key_values(quality_rows(expected, trials)), css="nv-quality")
     return join([top, _policy(priced.candidate), quality])
+
+
+def _layer_rows(architecture: Architecture) -> list[tuple[str, Html, str]]:
+    """Return the sizes of each layer where they differ, from the first layer to the last."""
+    if not architecture.layer_sizes:
+        return []
+    rows = (
+        ("heads", "n_heads", "Heads of each layer from the first; 0 is a layer without attention."),
+        ("feed-forward", "d_ff", "Inner width of each layer from the first; 0 is without one."),
+    )
+    return [
+        (label, text(one_by_one(architecture.layer_sizes, name)), help_)
+        for label, name, help_ in rows
+    ]
 
 
 def weight_rows(cost: Cost) -> list[tuple[str, Html, str]]:

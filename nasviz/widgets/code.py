@@ -6,7 +6,7 @@ from typing import Any
 
 from nasviz.cost.workload import Workload
 from nasviz.space import named_spaces
-from nasviz.space.architecture import REQUIRED, Architecture
+from nasviz.space.architecture import NAMES, REQUIRED, Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.registry import OPTIONS, setting_fields
@@ -19,10 +19,14 @@ from nasviz.widgets.state import ExplorerState
 def architecture_code(architecture: Architecture) -> str:
     """Return the call that makes `architecture`: required sizes, and what differs from defaults."""
     given: dict[str, Any] = {name: getattr(architecture, name) for name in REQUIRED}
-    for name, value in architecture.to_json().items():
+    for name in NAMES:
+        value = getattr(architecture, name)
         if name not in given and getattr(_with(given), name) != value:
             given[name] = value
     lines = "".join(f"    {name}={value!r},\n" for name, value in given.items())
+    if architecture.layer_sizes:
+        layers = "".join(f"        {each.to_json()!r},\n" for each in architecture.layer_sizes)
+        lines += f"    layer_sizes=[\n{layers}    ],\n"
     return f"nasviz.Architecture(\n{lines})"
 
 

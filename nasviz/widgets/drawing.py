@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nasviz.cost.units import count
 from nasviz.space.architecture import Architecture
+from nasviz.space.layer_sizes import LayerSizes, span
 from nasviz.widgets.html import Html, text
 
 WIDTH = 104
@@ -58,13 +59,14 @@ def draw_architecture(architecture: Architecture) -> Html:
 
 def describe(architecture: Architecture) -> str:
     """Return the drawing in words, for whoever can't see it."""
-    heads = f"{architecture.n_heads} heads"
+    layers = architecture.sizes_by_layer
+    heads = f"{span(layers, 'n_heads')} heads"
     if architecture.n_kv_heads != architecture.n_heads:
-        heads += f" over {architecture.n_kv_heads} key/value heads"
+        heads += f" over {span(layers, 'n_kv_heads')} key/value heads"
     experts = f" in {architecture.experts} experts" if architecture.experts > 1 else ""
     return (
         f"{architecture.title}: {heads}, {architecture.mlp} feed-forward of "
-        f"{count(architecture.d_ff)}{experts}, {count(architecture.vocab_size)} tokens, "
+        f"{span(layers, 'd_ff')}{experts}, {count(architecture.vocab_size)} tokens, "
         f"context of {count(architecture.context_length)}"
     )
 
@@ -80,7 +82,7 @@ def layout(architecture: Architecture) -> list[Box]:
     top, bottom = middle - shown * pitch / 2, middle + shown * pitch / 2
     boxes = [_centred(head, top - _END_HEIGHT - 4, table, _END_HEIGHT)]
     for index in range(shown):
-        boxes += _layer(architecture, bottom - (index + 1) * pitch, width, pitch * 0.82)
+        boxes += _layer(architecture, index, bottom - (index + 1) * pitch, width, pitch * 0.82)
     boxes.append(_centred("embedding", bottom + 2, table, _END_HEIGHT))
     boxes += _tokens(architecture.context_length, bottom + _END_HEIGHT + 6)
     return boxes
@@ -102,12 +104,16 @@ def _centred(part: str, y: float, width: float, height: float) -> Box:
     return Box(part, (WIDTH - width) / 2, y, width, height)
 
 
-def _layer(architecture: Architecture, y: float, width: float, height: float) -> list[Box]:
+def _layer(
+    architecture: Architecture, number: int, y: float, width: float, height: float
+) -> list[Box]:
     """Return a layer's frame, its heads on the left and its feed-forward part on the right.
 
     The two share the frame in proportion to their weights: 4·d² at most for attention, 2 or 3
     matrices of d·d_ff (times the experts that a token goes through) for the feed-forward part.
+    Where layers differ that is so of the largest; in the others what they lack is left blank.
     """
+    sizes = architecture.sizes_of(number)
     left = (WIDTH - width) / 2
     margin = min(2.0, height / 5)
     inner, inner_height = width - 3 * margin, height - 2 * margin
@@ -118,16 +124,20 @@ def _layer(architecture: Architecture, y: float, width: float, height: float) ->
     share = min(0.8, max(0.2, attention / (attention + feed_forward)))
     start = left + 2 * margin + inner * share
     frame = Box("layer", left, y, width, height)
-    heads = _heads(architecture, left + margin, y + margin, inner * share, inner_height)
-    return [frame, *heads, Box("ff", start, y + margin, inner * (1 - share), inner_height)]
+    attended = inner * share * sizes.n_heads / architecture.n_heads
+    fed = inner * (1 - share) * sizes.d_ff / architecture.d_ff
+    boxes = [frame]
+    if sizes.n_heads:
+        boxes += _heads(sizes, left + margin, y + margin, attended, inner_height)
+    if sizes.d_ff:
+        boxes.append(Box("ff", start, y + margin, fed, inner_height))
+    return boxes
 
 
-def _heads(
-    architecture: Architecture, x: float, y: float, width: float, height: float
-) -> list[Box]:
+def _heads(sizes: LayerSizes, x: float, y: float, width: float, height: float) -> list[Box]:
     """Return a box each head (at most `MOST_HEADS`); heads that share keys stand close together."""
-    heads = min(architecture.n_heads, MOST_HEADS)
-    groups = max(1, min(heads, round(heads * architecture.n_kv_heads / architecture.n_heads)))
+    heads = min(sizes.n_heads, MOST_HEADS)
+    groups = max(1, min(heads, round(heads * sizes.n_kv_heads / sizes.n_heads)))
     gap = min(1.4, width / heads / 3)
     step = width / heads
     together = heads // groups

@@ -13,6 +13,8 @@ from nasviz.space.dimensions import Dimension
 from nasviz.space.ff_ratio import FF_RATIO, d_ff_of, ratio_on_grid
 from nasviz.space.search_space import SearchSpace
 
+_OF_LAYERS = ("n_layers", "n_heads", "n_kv_heads", "d_ff", FF_RATIO.name)
+
 
 def editable(space: SearchSpace) -> tuple[Dimension, ...]:
     """Return the dimensions of a space that are sizes of an architecture (not of its training)."""
@@ -35,12 +37,15 @@ def edited(
     """Return the architecture with one size changed, and the names of those that had to follow.
 
     Heads that no longer divide the width go to the nearest number that does; a ratio of the
-    feed-forward part is kept. Raises `InputError` where no fit is found.
+    feed-forward part is kept. Raises `InputError` where no fit is found, and for a size in which
+    layers differ.
     """
+    if architecture.layer_sizes and name in _OF_LAYERS:
+        raise InputError("the layers differ here: change each of them in code")
     wanted: dict[str, Any] = {name: value}
     if name == FF_RATIO.name:
         wanted = {"d_ff": int(d_ff_of(value, architecture.d_model))}
-    elif name == "d_model" and space.has_ff_ratio and FF_RATIO.name in space.names:
+    elif name == "d_model" and _keeps_ratio(architecture, space):
         ratio = size_of(architecture, space.dimension(FF_RATIO.name))
         wanted["d_ff"] = int(d_ff_of(ratio, value))
     try:
@@ -53,6 +58,11 @@ def edited(
                 continue
             return found, _followed(architecture, found, wanted)
         raise
+
+
+def _keeps_ratio(architecture: Architecture, space: SearchSpace) -> bool:
+    """Whether the feed-forward part follows the width: in a space of ratios, if it is one size."""
+    return space.has_ff_ratio and FF_RATIO.name in space.names and not architecture.layer_sizes
 
 
 def _followed(before: Architecture, after: Architecture, wanted: dict[str, Any]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from nasviz.evaluation.sparsity import density
 from nasviz.execution import pruned_start
 from nasviz.execution.parents import find_parent
 from nasviz.execution.prune import checked_order
+from nasviz.execution.prune_target import fewer_layers
 from nasviz.execution.results import KEYS
 from nasviz.execution.runner import run_trial
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
@@ -32,8 +33,10 @@ from nasviz.model.export import export_checkpoint
 from nasviz.model.pruned import pruned
 from nasviz.model.trained import load_trained, trained_architecture
 from nasviz.model.transformer import Transformer
+from nasviz.space.candidate_file import read_candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.kept import Kept
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.space.lineage import Lineage
 from nasviz.space.options.weight_quantization import WeightQuantization
 from nasviz.space.pruning import Pruning
@@ -173,6 +176,36 @@ def test_a_model_is_healed_for_few_bits_and_run_in_them(trained: Study) -> None:
         add_pruned(trained, 0, None, heal_for_bits=5)
     with pytest.raises(InputError, match="drop one of lora_rank and quantization_aware"):
         add_pruned(trained, 0, None, heal="lora", heal_for_bits=8)
+
+
+def test_sizes_of_each_layer_from_a_file_are_pruned_to_healed_and_pruned_again(
+    trained: Study, tmp_path: Path
+) -> None:
+    layers = (LayerSizes(4, 4, 20), LayerSizes(0, 0, 28), LayerSizes(2, 2, 0))
+    file = tmp_path / "target.json"
+    said = {"architecture": PARENT.with_(layer_sizes=layers).to_json()}
+    file.write_text(json.dumps(said), "utf-8")
+    target = read_candidate(str(file)).architecture
+    add_pruned(trained, 0, target, PLAN, heal="distill", pruning=Pruning(rounds=2))
+    trial = worked(trained)
+    assert trial.state == "complete", trial.reason
+    model = load_checkpoint(trained.directory(trial.number))
+    assert model.architecture.layer_sizes == layers
+    assert trial.result["parameters"] == sum(each.numel() for each in model.parameters())
+    assert trial.result["pruned"]["removed"] == {
+        "n_heads": [5, 4], "n_kv_heads": [5, 4], "n_heads_in_all": [15, 6],
+        "n_kv_heads_in_all": [15, 6], "d_ff_in_all": [84, 48],
+    }  # fmt: skip
+    assert trial.result["bits_per_byte"] < trial.result["pruned"]["unhealed_bits_per_byte"]
+    with pytest.raises(InputError, match="the parent's layers differ in their sizes: say what"):
+        fewer_layers(target, 2)
+    kept = Kept.of(target, layers=(0, 2))
+    add_pruned(trained, trial.number, None, PLAN, heal="none", kept=kept)
+    again = worked(trained)
+    assert again.state == "complete", again.reason
+    stored = load_checkpoint(trained.directory(again.number))
+    assert stored.architecture == again.candidate.architecture == target.only_layers((0, 2))
+    assert stored.architecture.layer_sizes == (layers[0], layers[2])
 
 
 def test_what_a_pruned_trial_cost_has_its_parent_in_it_whole_or_shared(trained: Study) -> None:

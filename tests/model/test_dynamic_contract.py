@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from differing import differing
 from random_models import random_architecture
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,6 +25,7 @@ from nasviz.model.dynamic.runner import Runner
 from nasviz.model.dynamic.walk import PlainWalk
 from nasviz.model.routing import recorded_routing
 from nasviz.model.transformer import Transformer
+from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
 from nasviz.space.options.cascade import Cascade
@@ -34,6 +36,7 @@ from nasviz.space.options.mixture_of_experts import MixtureOfExperts
 from nasviz.space.options.option import Option
 from nasviz.space.options.registry import OPTIONS
 from nasviz.space.options.self_speculation import SelfSpeculation
+from nasviz.space.options.weight_quantization import WeightQuantization
 
 TOKENS = 12
 SEEDS = pytest.mark.parametrize("seed", range(3))
@@ -91,11 +94,16 @@ def sizes_for(*kinds: type[Option]) -> dict[str, int]:
 
 
 def fitting(option: Option, seed: int) -> tuple[Transformer, InferencePolicy]:
-    """A random model that `option` fits, with what it learns, every weight random."""
+    """A random model that `option` fits, with what it learns, every weight random.
+
+    Where it may, every other one has layers that differ.
+    """
     rng = random.Random(seed)
     policy = InferencePolicy((option,))
     for _ in range(200):
         architecture = random_architecture(rng, **sizes_for(type(option)))
+        if option.LAYERS_MAY_DIFFER and seed % 2:
+            architecture = differing(architecture, rng)
         try:
             model = build_model(architecture, policy)
             Runner(model, policy)
@@ -252,6 +260,27 @@ def test_the_cost_of_parameters_is_what_is_built(option: Option) -> None:
     static = estimate(model.architecture)
     assert estimate(neutral).flops.decode_per_token == static.flops.decode_per_token
     assert estimate(neutral).memory.kv_cache_bytes == static.memory.kv_cache_bytes
+
+
+@pytest.mark.parametrize("kind", OPTIONS, ids=lambda kind: kind.NAME)
+def test_a_model_whose_layers_differ_runs_with_what_treats_a_layer_by_itself(
+    kind: type[Option],
+) -> None:
+    sizes = differing(Architecture(4, 24, 2, 61, 24, n_kv_heads=1, d_ff=53), random.Random(1))
+    if kind.LAYERS_MAY_DIFFER:
+        assert Candidate(sizes, InferencePolicy((kind(),))).architecture == sizes
+        return
+    with pytest.raises(InputError) as error:
+        Candidate(sizes, InferencePolicy((kind(),)))
+    said = str(error.value)
+    assert said.startswith(f"{kind.NAME} can't run a model whose layers differ (layer_sizes): ")
+    assert said.endswith("leave the option off, or give all layers equal sizes")
+
+
+def test_bits_of_each_layer_are_refused_where_sizes_are_said_by_layer_too() -> None:
+    sizes = differing(Architecture(4, 24, 2, 61, 24, n_kv_heads=1, d_ff=53), random.Random(1))
+    with pytest.raises(InputError, match="layer_bits can't be combined with layers that differ"):
+        Candidate(sizes, InferencePolicy((WeightQuantization(layer_bits=(8, 8, 4, 16)),)))
 
 
 def test_without_options_nothing_stands_between_the_model_and_its_text() -> None:

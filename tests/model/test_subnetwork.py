@@ -6,14 +6,17 @@ import random
 
 import pytest
 import torch
+from differing import differing
 from random_models import random_architecture, random_model
 
 from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
+from nasviz.model.pruned import pruned
 from nasviz.model.shallow import shallow_copy
 from nasviz.model.subnetwork import SLICED, subnetwork
 from nasviz.model.transformer import Experts, Transformer
 from nasviz.space.architecture import Architecture
+from nasviz.space.kept import Kept
 
 MANY = range(40)
 
@@ -137,6 +140,27 @@ def test_gradients_arrive_at_the_model_and_its_steps_at_the_subnetwork(seed: int
                     parameter.sub_(0.1 * parameter.grad)
     fresh = subnetwork(model, sizes)
     assert torch.equal(part(tokens), fresh(tokens))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_slices_may_differ_by_layer_and_lack_parts(seed: int) -> None:
+    rng = random.Random(seed)
+    whole = random_architecture(rng, n_layers=3)
+    sizes = differing(whole, rng, n_layers=3)
+    model = random_model(whole, seed)
+    part = subnetwork(model, sizes)
+    first = Kept.of(
+        whole,
+        heads=[range(each.n_heads) for each in sizes.layer_sizes],
+        ff_units=[[range(each.d_ff)] * whole.experts for each in sizes.layer_sizes],
+    )
+    tokens = tokens_for(sizes)
+    torch.testing.assert_close(part(tokens), pruned(model, first)(tokens), atol=1e-6, rtol=1e-6)
+    smaller_still = part.architecture.only_layers((0, 2))
+    twice = subnetwork(part, smaller_still, (0, 2))
+    assert torch.equal(twice(tokens), subnetwork(model, smaller_still, (0, 2))(tokens))
+    with pytest.raises(InputError, match=r"(n_heads|d_ff)=\d+ is more than layer \d of the model"):
+        subnetwork(part, whole)
 
 
 def test_the_first_heads_of_one_group_are_a_slice_too() -> None:

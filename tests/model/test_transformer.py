@@ -6,6 +6,7 @@ import random
 
 import pytest
 import torch
+from differing import differing
 from random_models import random_architecture, random_model
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,11 +18,21 @@ from nasviz.model.parameters import parameter_kinds
 from nasviz.model.rotary import RotaryTable
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
+from nasviz.space.layer_sizes import LayerSizes
 
 
 def some_architectures(n: int, seed: int, **fixed):
     rng = random.Random(seed)
     return [random_architecture(rng, **fixed) for _ in range(n)]
+
+
+def with_differing(architectures: list[Architecture]) -> list[Architecture]:
+    """Return the architectures, every third one with layers that differ."""
+    rng = random.Random(len(architectures))
+    return [
+        each if number % 3 else differing(each, rng, n_layers=3)
+        for number, each in enumerate(architectures)
+    ]
 
 
 def some_tokens(architecture: Architecture, batch: int = 2) -> torch.Tensor:
@@ -56,6 +67,21 @@ def test_counted_weights_are_those_of_the_sizes():
         assert not list(model.buffers())
 
 
+def test_a_layer_without_a_part_has_no_weights_and_no_cache_for_it():
+    layers = (LayerSizes(4, 2, 17), LayerSizes(0, 0, 53), LayerSizes(2, 1, 0))
+    model = Transformer(Architecture(3, 24, 4, 61, 13, n_kv_heads=2, layer_sizes=layers))
+    parts = [{name.split(".")[0] for name, _ in each.named_parameters()} for each in model.blocks]
+    attends, feeds = {"attention", "attention_norm"}, {"feed_forward", "feed_forward_norm"}
+    assert parts == [attends | feeds, feeds, attends]
+    cache = KVCache(model.architecture, 5)
+    model.prefill(torch.zeros(1, 4, dtype=torch.long), cache)
+    assert [cache.length_of(layer) for layer in range(3)] == [4, 4, 4]
+    assert [tuple(cache.positions(layer).shape) for layer in range(3)] == [
+        (1, 2, 4), (1, 0, 0), (1, 1, 4),
+    ]  # fmt: skip
+    assert cache.reserved_bytes == 2 * 5 * (2 + 1) * 6 * 4
+
+
 def test_names_are_those_that_others_rely_on():
     architecture = Architecture(
         n_layers=2, d_model=24, n_heads=2, vocab_size=61, context_length=13, position="learned"
@@ -67,7 +93,7 @@ def test_names_are_those_that_others_rely_on():
 
 
 def test_every_weight_has_one_kind_and_takes_part():
-    for architecture in some_architectures(40, seed=2):
+    for architecture in with_differing(some_architectures(40, seed=2)):
         model = random_model(architecture)
         kinds = parameter_kinds(model)
         assert list(kinds) == [name for name, _ in model.named_parameters()]
@@ -77,12 +103,15 @@ def test_every_weight_has_one_kind_and_takes_part():
                 assert parameter.ndim == 2
             else:
                 assert (parameter.ndim == 1) == (kinds[name] in ("norm", "bias"))
-    n_outputs = sum(kind == "output_matrix" for kind in kinds.values())
-    assert n_outputs == architecture.n_layers * (1 + architecture.experts)
+        sizes = architecture.sizes_by_layer
+        n_outputs = sum(kind == "output_matrix" for kind in kinds.values())
+        assert n_outputs == sum(each.n_heads > 0 for each in sizes) + architecture.experts * sum(
+            each.d_ff > 0 for each in sizes
+        )
 
 
 def test_a_later_token_changes_no_earlier_logits():
-    for architecture in some_architectures(60, seed=3):
+    for architecture in with_differing(some_architectures(60, seed=3)):
         model = random_model(architecture)
         tokens = some_tokens(architecture)
         changed = tokens.clone()
@@ -108,7 +137,7 @@ def test_a_token_beyond_the_windows_reach_changes_nothing():
 
 
 def test_cached_logits_are_those_without_a_cache():
-    for number, architecture in enumerate(some_architectures(80, seed=5)):
+    for number, architecture in enumerate(with_differing(some_architectures(80, seed=5))):
         model = random_model(architecture, seed=number)
         tokens = some_tokens(architecture)
         cache = KVCache(architecture, batch=2)
@@ -153,7 +182,7 @@ def test_a_full_cache_says_so():
 
 
 def test_ranges_of_layers_compose_to_the_whole():
-    for architecture in some_architectures(20, seed=7, n_layers=3):
+    for architecture in with_differing(some_architectures(20, seed=7, n_layers=3)):
         model = random_model(architecture)
         tokens = some_tokens(architecture)
         cache = KVCache(architecture, batch=2)
@@ -170,7 +199,7 @@ def test_ranges_of_layers_compose_to_the_whole():
 
 
 def test_the_last_tokens_alone_are_those_of_all():
-    for number, architecture in enumerate(some_architectures(60, seed=8)):
+    for number, architecture in enumerate(with_differing(some_architectures(60, seed=8))):
         model = random_model(architecture, seed=number)
         tokens = some_tokens(architecture)
         n_layers, context = architecture.n_layers, architecture.context_length
@@ -223,7 +252,7 @@ def test_dropout_acts_in_training_only():
 
 
 def test_recomputed_activations_give_the_same_gradients():
-    for architecture in some_architectures(6, seed=11):
+    for architecture in with_differing(some_architectures(6, seed=11)):
         model = random_model(architecture).train()
         tokens = some_tokens(architecture)
         gradients = []

@@ -26,10 +26,11 @@ from nasviz.study.trial import Trial
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.recipe import recipe_for
 from nasviz.widgets.breakdown import breakdowns
-from nasviz.widgets.card_html import quality_rows, weight_rows
+from nasviz.widgets.card_html import PricedCandidate, quality_rows, summary, weight_rows
 from nasviz.widgets.code import architecture_code, explorer_code
 from nasviz.widgets.corpus_facts import CorpusFacts
-from nasviz.widgets.drawing import MOST_LAYERS, draw_architecture, layout
+from nasviz.widgets.drawing import MOST_LAYERS, Box, draw_architecture, layout
+from nasviz.widgets.editing import edited
 from nasviz.widgets.html import bold, key_values, stacked_bar, tag, text
 from nasviz.widgets.labels import short_label, worded
 from nasviz.widgets.option_space import starting_ranges, with_mode
@@ -112,6 +113,44 @@ def test_the_drawing_has_a_frame_a_layer_and_a_box_a_head() -> None:
     assert sum(box.part == "layer" for box in boxes) == 3
     assert sum(box.part == "attention" for box in boxes) == 3 * 3
     assert sum(box.part == "ff" for box in boxes) == 3
+
+
+LAYERED = Architecture(
+    4, 64, 8, 512, 128, n_kv_heads=4,
+    layer_sizes=[
+        {"n_heads": 8, "n_kv_heads": 4, "d_ff": 176}, {"n_heads": 2, "n_kv_heads": 1, "d_ff": 88},
+        {"n_heads": 0, "n_kv_heads": 0, "d_ff": 176}, {"n_heads": 8, "n_kv_heads": 4, "d_ff": 0},
+    ],
+)  # fmt: skip
+
+
+def test_layers_that_differ_are_drawn_and_said_each_as_it_is() -> None:
+    boxes = layout(LAYERED)
+    frames = [box for box in boxes if box.part == "layer"]  # the first layer is the lowest
+
+    def within(frame: Box, part: str) -> list[Box]:
+        return [box for box in boxes if box.part == part and frame.y < box.y < frame.y + 22]
+
+    assert [len(within(frame, "attention")) for frame in frames] == [8, 2, 0, 8]
+    widths = [sum(box.width for box in within(frame, "ff")) for frame in frames]
+    assert widths == pytest.approx([widths[0], widths[0] / 2, widths[0], 0])
+    said = draw_architecture(LAYERED)
+    assert "0–8 heads over 0–4 key/value heads, swiglu feed-forward of 0–176" in said
+    candidate = Candidate(LAYERED)
+    card = summary(PricedCandidate(candidate, estimate(candidate)), None, ())
+    assert "8, 2, 0, 8" in card
+    assert "176, 88, 176, 0" in card
+    alike = Candidate(LAYERED.with_(layer_sizes=()))
+    assert "8, 8" not in summary(PricedCandidate(alike, estimate(alike)), None, ())
+
+
+def test_a_size_in_which_layers_differ_is_not_changed_on_the_card() -> None:
+    space = SearchSpace.laptop()
+    for name in ("n_layers", "n_heads", "ff_ratio"):
+        with pytest.raises(InputError, match="the layers differ here: change each of them in code"):
+            edited(LAYERED, space, name, 2)
+    wider, _ = edited(LAYERED, space, "d_model", 128)
+    assert wider.layer_sizes == LAYERED.layer_sizes
 
 
 def test_the_drawing_of_a_huge_model_stays_small_and_says_how_deep_it_is() -> None:
@@ -205,6 +244,7 @@ def test_no_phase_is_drawn_above_the_roof() -> None:
         architecture(),
         Architecture(5, 90, 7, 257, 33, head_dim=22, n_kv_heads=7, d_ff=111, mlp="relu2"),
         Architecture(2, 64, 8, 512, 128, n_kv_heads=2, position="learned", biases="all"),
+        LAYERED,
     ],
 )
 def test_copied_code_makes_the_same_architecture(made: Architecture) -> None:

@@ -20,8 +20,9 @@ import pytest
 from PIL import Image
 
 from nasviz.errors import InputError
-from nasviz.space.architecture import Architecture
+from nasviz.space.architecture import REQUIRED, Architecture
 from nasviz.space.candidate import Candidate
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.space.lineage import Lineage
 from nasviz.study.trial import Trial
 from nasviz.widgets.explorer import Explorer
@@ -74,7 +75,18 @@ def test_a_trials_row_says_what_was_trained_how_and_what_came_out() -> None:
     assert (second["corpus"], second["reason"]) == (f"'{HOSTILE}", "'-1, NaN\nat step 7")
     assert (first["parent"], second["parent"]) == ("", "trial 0")
     assert (second["plan_tokens"], second["plan_steps"], second["bits_per_byte"]) == ("", "5", "")
+    assert first["layer_sizes"] == "[]"
     assert rows_of(trials_csv([])) == []
+
+
+def test_a_trials_row_says_the_sizes_of_each_layer_where_they_differ() -> None:
+    whole = Architecture(2, 96, 3, 257, 61, d_ff=9)
+    sizes = whole.with_(layer_sizes=(LayerSizes(3, 3, 0), LayerSizes(0, 0, 9)))
+    (row,) = rows_of(trials_csv([Trial(0, Candidate(sizes), {"tokens": 7}, "python", "waiting")]))
+    made = Architecture(
+        *(int(row[name]) for name in REQUIRED), layer_sizes=json.loads(row["layer_sizes"])
+    )
+    assert made == sizes
 
 
 def test_the_sheet_of_candidates_holds_those_that_the_sliders_leave(

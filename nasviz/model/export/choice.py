@@ -5,6 +5,7 @@ from __future__ import annotations
 from nasviz.errors import InputError
 from nasviz.model.export.families import FAMILIES
 from nasviz.model.export.family import Family
+from nasviz.model.export.padding import all_alike
 from nasviz.space.architecture import Architecture
 from nasviz.space.field import Value
 
@@ -12,8 +13,10 @@ from nasviz.space.field import Value
 def family_for(architecture: Architecture) -> Family:
     """Return the first family that expresses `architecture` exactly.
 
-    Raises `InputError` that names the fields in the way and the values that would do.
+    Layers that differ are expressed by layers like the largest, padded with zeros. Raises
+    `InputError` that names the fields in the way and the values that would do.
     """
+    architecture = all_alike(architecture)
     for family in FAMILIES:
         if not family.obstacles(architecture):
             return family
@@ -28,7 +31,7 @@ def family_for(architecture: Architecture) -> Family:
 
 def is_exportable(architecture: Architecture) -> bool:
     """Whether some family expresses `architecture` exactly."""
-    return any(not family.obstacles(architecture) for family in FAMILIES)
+    return any(not family.obstacles(all_alike(architecture)) for family in FAMILIES)
 
 
 def nearest_exportable(architecture: Architecture) -> tuple[Family, dict[str, Value]]:

@@ -13,6 +13,7 @@ from nasviz.errors import RunError
 from nasviz.model.export import rearrange
 from nasviz.model.export.choice import family_for
 from nasviz.model.export.names import renamed
+from nasviz.model.export.padding import all_alike, padded, padding_bytes
 from nasviz.model.transformer import Transformer
 from nasviz.whole_file import whole_file
 
@@ -32,11 +33,14 @@ def export_checkpoint(
     The folder gets `config.json`, `model.safetensors` and, with a `tokenizer`, the files that
     `AutoTokenizer` reads; it is made and returned. Raises `InputError` before anything is written
     where no family of `transformers` has such a model, and `RunError` where the disk refuses.
+
+    Layers that differ are padded to the largest (see `nasviz.model.export.padding`): `config.json`
+    says then how many bytes of zeros that are, `nasviz_padding_bytes`, and the sizes without them,
+    `nasviz_layer_sizes`.
     """
-    architecture = model.architecture
+    architecture = all_alike(model.architecture)
     family = family_for(architecture)
-    ours = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    ours = rearrange.half_split(architecture, ours)
+    ours = rearrange.half_split(architecture, padded(model))
     theirs = renamed(family.rearranged(architecture, ours), family.paths)
     configuration = {
         "architectures": [family.model_class],
@@ -50,6 +54,9 @@ def export_checkpoint(
         "eos_token_id": None,
         "pad_token_id": None,
     }
+    if model.architecture.layer_sizes:
+        configuration["nasviz_padding_bytes"] = padding_bytes(model)
+        configuration["nasviz_layer_sizes"] = model.architecture.to_json()["layer_sizes"]
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from nasviz.space.architecture import NAMES
+from nasviz.space.architecture import ALL_NAMES, NAMES
 from nasviz.study.trial import Trial
 from nasviz.widgets.export.sheet import sheet
 
@@ -26,10 +26,12 @@ def trials_csv(trials: Sequence[Trial]) -> str:
     """Return `trials` one a row: about it, its candidate, its plan as `plan_…`, its result.
 
     `parent` is what a pruned trial was made from. The columns of sizes are followed by
-    `inference`, the policy as JSON; `{}` is static.
+    `layer_sizes`, those of each layer as JSON (`[]` where all are alike), and `inference`, the
+    policy as JSON (`{}` is static).
     """
     plans = sorted({name for trial in trials for name in trial.plan})
-    head = [*ABOUT, "parent", *NAMES, "inference", *(f"plan_{name}" for name in plans), *RESULTS]
+    named = (*ALL_NAMES, "inference")
+    head = [*ABOUT, "parent", *named, *(f"plan_{name}" for name in plans), *RESULTS]
     return sheet(head, (_row(trial, plans) for trial in trials))
 
 
@@ -40,6 +42,7 @@ def _row(trial: Trial, plans: Sequence[str]) -> list[Any]:
         *about,
         "" if trial.lineage is None else trial.lineage.parent,
         *(sizes[name] for name in NAMES),
+        json.dumps(sizes.get("layer_sizes", [])),
         json.dumps(trial.candidate.inference.to_json()),
         *(trial.plan.get(name) for name in plans),
         *(trial.result.get(name) for name in RESULTS),

@@ -8,7 +8,9 @@ from typing import Any
 import ipywidgets
 
 from nasviz.cost.units import NOT_KNOWN, duration, quantity
+from nasviz.space.architecture import NAMES
 from nasviz.space.fields import FIELDS
+from nasviz.space.layer_sizes import one_by_one, span
 from nasviz.study.trial import Request, Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
@@ -108,7 +110,7 @@ def trial_cells(trial: Trial) -> dict[str, Cell]:
         "state": Cell(trial.state, trial.state, _KINDS.get(trial.state, "prior")),
         "layers": whole(sizes.n_layers),
         "width": whole(sizes.d_model),
-        "heads": whole(sizes.n_heads),
+        "heads": Cell(span(sizes.sizes_by_layer, "n_heads"), sizes.n_heads),
         "vocabulary": whole(sizes.vocab_size),
         "context": whole(sizes.context_length),
         "inference": Cell(run, run),
@@ -152,8 +154,11 @@ def _flat(trial: Trial) -> dict[str, str]:
     shown = ("inference", "bits_per_byte", "accuracy", "weights", "tokens", "seconds", "state")
     labels = {column.name: column.label for column in COLUMNS}
     record = {labels[name]: cells[name].text for name in shown}
-    sizes = trial.candidate.architecture.to_json()
-    record |= {_words(name): str(value) for name, value in sizes.items()}
+    sizes = trial.candidate.architecture
+    record |= {_words(name): str(getattr(sizes, name)) for name in NAMES}
+    if sizes.layer_sizes:
+        record["heads of each layer"] = one_by_one(sizes.layer_sizes, "n_heads")
+        record["feed-forward of each layer"] = one_by_one(sizes.layer_sizes, "d_ff")
     record |= {_words(name): str(value) for name, value in trial.plan.items()}
     record["corpus"] = trial.corpus
     return record
