@@ -90,10 +90,10 @@ def test_a_teacher_counts_with_its_weights_and_what_it_says(
     parent = Architecture(5, 44, 11, 523, 19)
     plan = TrainingPlan(steps=2, batch_size=7, distillation=1.0, precision="fp32")
     weights = 4 * sum(each.numel() for each in Transformer(parent).parameters())
-    assert teacher_bytes(parent, SMALL, plan, 1.0) == weights + 7 * 13 * 4 * 523
-    # Where it is 528 wide a layer's inner vectors are more than 523 logits.
-    wide = parent.with_(d_model=528, n_heads=11)
-    assert teacher_bytes(wide, SMALL, plan, 1.0) > 4 * 13 * 7 * (2 * 528 + wide.d_ff)
+    assert teacher_bytes(parent, SMALL, plan, 1.0) == weights + 7 * 13 * 4 * (523 + 3 * 256)
+    # Where it is 1,056 wide a layer's inner vectors are more than all that.
+    wide = parent.with_(d_model=1056, n_heads=11)
+    assert teacher_bytes(wide, SMALL, plan, 1.0) > 4 * 13 * 7 * (2 * 1056 + wide.d_ff)
     with_states = plan.with_(hidden_distillation=1.0)
     states = 7 * 13 * 4 * 2 * 44
     assert teacher_bytes(parent, SMALL, with_states, 1.0) == (
