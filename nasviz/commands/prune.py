@@ -286,11 +286,14 @@ def _layers_as_text(pruned: dict[str, Any]) -> Iterator[str]:
     for number, (had, left) in enumerate(zip(own, found["layers"], strict=True)):
         if left is None:
             yield f"    layer {number}: left out"
-        elif left != had.to_json():
-            yield (
-                f"    layer {number}: heads {had.n_heads} → {left['n_heads']}, feed-forward units "
-                f"{had.d_ff:,} → {left['d_ff']:,}"
-            )
+            continue
+        pairs = (
+            ("heads", had.n_heads, left["n_heads"]),
+            ("feed-forward units", had.d_ff, left["d_ff"]),
+        )
+        smaller = [f"{name} {one:,} → {other:,}" for name, one, other in pairs if one != other]
+        if smaller:
+            yield f"    layer {number}: {', '.join(smaller)}"
     others = [
         f"{name} {found[key]:.4f}"
         for name, key in (("greedy", "greedy_divergence"), ("at random", "random_divergence"))

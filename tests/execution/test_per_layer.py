@@ -14,6 +14,7 @@ import torch
 
 from nasviz import Architecture, PerLayer, Study, TrainingPlan
 from nasviz.cli import main
+from nasviz.commands.prune import _as_text
 from nasviz.corpus.corpus import open_corpus
 from nasviz.corpus.tokenized import tokenize
 from nasviz.cost.estimate import estimate
@@ -175,3 +176,11 @@ def test_the_command_searches_layers_and_says_what_became_of_each(
     assert last["lineage"]["per_layer"]["scores"] == "shared"
     assert last["parameters"] <= 0.7 * WHOLE
     assert last["pruned"]["per_layer"]["used"] == {"parameters": last["parameters"]}
+    told = _as_text(last)
+    assert "nats a token from the parent (greedy" in told
+    for number, left in enumerate(last["pruned"]["per_layer"]["layers"]):
+        had = PARENT.sizes_of(number)
+        assert (f"layer {number}: left out" in told) == (left is None)
+        if left is not None and left["n_heads"] != had.n_heads:
+            assert f"layer {number}: heads {had.n_heads} → {left['n_heads']}" in told
+        assert (f"layer {number}:" in told) == (left != had.to_json())
