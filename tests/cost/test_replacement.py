@@ -17,6 +17,7 @@ from nasviz.cost.replacement import (
 )
 from nasviz.errors import InputError
 from nasviz.space.replacement.choices import choices_of
+from nasviz.space.replacement.exact import solve
 
 PARENT = Architecture(6, 96, 6, 257, 61, n_kv_heads=3, d_ff=200, biases="all", norm="layernorm")
 LAPTOP = Hardware.named("laptop-cpu")
@@ -56,6 +57,20 @@ def test_the_solution_keeps_its_limits_when_it_is_priced_as_a_whole(device: str)
     assert found.parameters.total <= asked.limits["max_parameters"]
     assert found.latency.time_per_output_token_s <= asked.limits["max_time_per_token_s"]
     assert problem.used(chosen)["parameters"] == pytest.approx(found.parameters.total)
+
+
+def test_a_device_on_which_costs_are_no_sums_keeps_its_limit_too() -> None:
+    # Where launches take about as long as computing, the longer of the two is what counts.
+    wide = Architecture(6, 4096, 16, 257, 61, n_kv_heads=8, d_ff=14_336)
+    pricing = priced(wide, Hardware.named("h100-sxm"))
+    assert pricing.hardware.queues_launches
+    losses = np.random.default_rng(0).random((6, 9)).cumsum(axis=1)
+    most = 0.5 * time_per_token_s(wide, pricing.workload, pricing.hardware)
+    asked = PerLayer(max_time_per_token_s=most)
+    as_a_sum = solve(pricing.problem(losses, asked))
+    assert pricing.amounts(as_a_sum, asked)["time per token"] > 1.1 * most
+    _, chosen = pricing.solved(losses, asked)
+    assert 0.9 * most < pricing.amounts(chosen, asked)["time per token"] <= most
 
 
 def test_a_limit_that_no_model_of_the_parents_layers_keeps_is_named() -> None:

@@ -25,6 +25,7 @@ from nasviz.execution.runner import run_trial
 from nasviz.execution.scored_layers import ScoredLayers
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.initialise import initialise
+from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.kept import Kept
 from nasviz.space.pruning import Pruning
@@ -77,7 +78,7 @@ def worked(study: Study, stopping: Callable[[], bool] = lambda: False) -> Trial:
 
 @pytest.mark.parametrize("scores", ["shared", "local"])
 def test_a_searched_trial_keeps_its_limit_and_starts_from_its_blocks(
-    ordered: Callable[..., Trial], study: Study, scores: str
+    ordered: Callable[..., Trial], study: Study, parent: Path, scores: str
 ) -> None:
     asked = ordered(scores, heal="none")
     assert asked.candidate.architecture == PARENT, "until its own sizes are found"
@@ -99,6 +100,19 @@ def test_a_searched_trial_keeps_its_limit_and_starts_from_its_blocks(
     folder = study.directory(trial.number)
     kept = Kept.from_json(json.loads((folder / "kept.json").read_text()))
     assert kept.architecture(PARENT) == sizes == load_checkpoint(folder).architecture
+    plain = pruned(load_checkpoint(parent), kept).state_dict()
+    taught = {
+        int(name.split(".")[1])
+        for name, weights in load_checkpoint(folder).state_dict().items()
+        if not torch.equal(weights, plain[name])
+    }
+    learnt = {
+        kept.layers.index(layer)
+        for layer, left in enumerate(found["layers"])
+        if left is not None and left != PARENT.sizes_of(layer).to_json()
+    }
+    assert taught == (learnt if scores == "local" else set())
+    assert learnt
     assert not (folder / "pruned").exists()
     cost = lineage_cost(study, trial.number)
     assert cost.own_flops == trial.result["pruned"]["flops"] > 0
@@ -121,9 +135,9 @@ def test_a_search_that_was_paused_is_healed_without_scoring_a_layer_again(
     stored.write_text(json.dumps({**half, "seconds": 1000.0}))
     trial = worked(study)
     assert trial.state == "complete", trial.reason
-    pruned = trial.result["pruned"]
-    assert pruned["per_layer"]["scores"]["layers"][0]["divergence"][1] == 123.0
-    assert pruned["seconds"] > 1000
+    facts = trial.result["pruned"]
+    assert facts["per_layer"]["scores"]["layers"][0]["divergence"][1] == 123.0
+    assert facts["seconds"] > 1000
     assert trial.result["tokens"] == 4 * 6 * 13
     assert trial.result["parameters"] <= LIMITS["max_parameters"]
 
