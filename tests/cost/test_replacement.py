@@ -61,7 +61,7 @@ def test_the_solution_keeps_its_limits_when_it_is_priced_as_a_whole(device: str)
 
 def test_a_device_on_which_costs_are_no_sums_keeps_its_limit_too() -> None:
     # Where launches take about as long as computing, the longer of the two is what counts.
-    wide = Architecture(6, 4096, 16, 257, 61, n_kv_heads=8, d_ff=14_336)
+    wide = Architecture(6, 3072, 16, 257, 61, n_kv_heads=8, d_ff=8_192)
     pricing = priced(wide, Hardware.named("h100-sxm"))
     assert pricing.hardware.queues_launches
     losses = np.random.default_rng(0).random((6, 9)).cumsum(axis=1)
@@ -70,7 +70,7 @@ def test_a_device_on_which_costs_are_no_sums_keeps_its_limit_too() -> None:
     as_a_sum = solve(pricing.problem(losses, asked))
     assert pricing.amounts(as_a_sum, asked)["time per token"] > 1.1 * most
     _, chosen = pricing.solved(losses, asked)
-    assert 0.9 * most < pricing.amounts(chosen, asked)["time per token"] <= most
+    assert 0.8 * most < pricing.amounts(chosen, asked)["time per token"] <= most
 
 
 def test_a_limit_that_no_model_of_the_parents_layers_keeps_is_named() -> None:
