@@ -187,6 +187,7 @@ def _by_layer(found: RoadsComparison) -> list[str]:
     lines = []
     for scores in SCORES:
         for words, difference in (
+            ("before healing", found.unhealed_by_layer_minus_usual(scores)),
             ("healed on as many tokens", found.by_layer_minus_usual(scores)),
             ("at equal compute", found.by_layer_minus_alike(scores)),
         ):

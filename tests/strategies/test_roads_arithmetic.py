@@ -161,6 +161,7 @@ def test_methods_are_held_against_the_mean_of_chance_before_and_after_healing() 
 def test_layers_that_were_searched_are_held_against_layers_alike_twice() -> None:
     for place, scores in enumerate(SCORES):
         assert USUAL.by_layer_minus_usual(scores).mean == pytest.approx(-0.2)
+        assert USUAL.unhealed_by_layer_minus_usual(scores).mean == pytest.approx(1.0)
         assert USUAL.by_layer_minus_alike(scores).mean == pytest.approx(0.1)
         # Names are measured 1, 2, 3 … s and a second more each time: means are 1 s later.
         seeds = [(7 + 3 * place + seed) / 3 for seed in range(3)]

@@ -90,7 +90,7 @@ class Desk:
             if (
                 trial.origin == origin
                 and (searched or trial.candidate == candidate)
-                and dict(trial.plan) == plan.to_json()
+                and TrainingPlan.from_json(trial.plan) == plan
                 and trial.lineage == lineage
             ):
                 return trial.number

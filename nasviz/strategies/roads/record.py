@@ -140,6 +140,13 @@ class RoadsComparison:
             lambda run: run.healed(DEPTH).bits_per_byte,
         )
 
+    def unhealed_by_layer_minus_usual(self, scores: str) -> Interval:
+        """Return the same before either is healed."""
+        return self._between(
+            lambda run: _unhealed(run.as_fast[scores][BY_LAYER]),
+            lambda run: _unhealed(run.healed(DEPTH)),
+        )
+
     def by_layer_minus_alike(self, scores: str) -> Interval:
         """Return the same against half of the layers, healed on the search's compute too."""
         return self._between(
@@ -193,6 +200,9 @@ class RoadsComparison:
             },
             "by_layer": {
                 scores: {
+                    "minus half of the layers, before healing": (
+                        self.unhealed_by_layer_minus_usual(scores).to_json()
+                    ),
                     "minus half of the layers": self.by_layer_minus_usual(scores).to_json(),
                     "minus half of the layers, at equal compute": self.by_layer_minus_alike(
                         scores
