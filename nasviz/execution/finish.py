@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -51,8 +51,11 @@ class Finish(ABC):
     """What a trial's end leaves: the search part's score, and what else is stored by name.
 
     Called with the trained model it returns the test part's score, under the candidate's policy
-    where it has one, and keeps the tokenizer beside the weights.
+    where it has one, and keeps the tokenizer beside the weights. `test_bytes` of the test part are
+    scored: what a pruned trial's start is scored on too.
     """
+
+    test_bytes: ClassVar[int]
 
     def __init__(self, candidate: Candidate, tokenized: TokenizedCorpus, directory: Path) -> None:
         self.candidate = candidate
@@ -73,6 +76,8 @@ class Finish(ABC):
 
 class Everything(Finish):
     """Quality, text it writes, times, how experts share text, and what a policy does."""
+
+    test_bytes = TEST_BYTES
 
     def measure(self, model: Any) -> Score:
         """Measure `model`; return its score on the test part."""
@@ -108,6 +113,8 @@ class QualityAlone(Finish):
     of many small models by what can be computed. `held_out_inputs` counts the tokens that all its
     passes read, so that they can be paid for.
     """
+
+    test_bytes = FEW_BYTES["test"]
 
     def measure(self, model: Any) -> Score:
         """Measure `model`; return its score on the test part."""

@@ -21,7 +21,7 @@ from nasviz.cost.estimate import estimate
 from nasviz.errors import NasvizError
 from nasviz.evaluation.scoring import Score
 from nasviz.execution import pruned_start
-from nasviz.execution.finish import FINISHES, TEST_BYTES, Finish
+from nasviz.execution.finish import FINISHES, Finish
 from nasviz.execution.memory import check_memory
 from nasviz.execution.reporter import Control, Reporter
 from nasviz.execution.results import plain, versions
@@ -93,7 +93,8 @@ def _train(
     plan = TrainingPlan.from_json(dict(trial.plan))
     start = None
     if trial.lineage is not None:
-        start = pruned_start.prepare(study, trial, corpus, directory, TEST_BYTES, control)
+        test_bytes = FINISHES[plan.measured].test_bytes
+        start = pruned_start.prepare(study, trial, corpus, directory, test_bytes, control)
         if start is None:
             return "cancelled" if control.command == "cancel" else "paused"
         if start.sizes != architecture:

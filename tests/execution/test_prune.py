@@ -20,7 +20,7 @@ from nasviz.cost.estimate import estimate
 from nasviz.errors import InputError
 from nasviz.evaluation.scoring import score
 from nasviz.evaluation.sparsity import density
-from nasviz.execution import pruned_start
+from nasviz.execution import finish, pruned_start
 from nasviz.execution.parents import find_parent
 from nasviz.execution.prune import checked_order
 from nasviz.execution.prune_target import fewer_layers
@@ -465,3 +465,13 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert main([*zeros, "--rounds", "2", "--study", trained.url]) == 2
     assert main([*zeros[:3], "2:3", "--study", trained.url]) == 2
     assert "whole blocks of 3 inputs, and d_model=20" in capsys.readouterr().err
+
+
+def test_before_and_after_healing_the_same_text_is_scored(
+    trained: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finish, "FEW_BYTES", {"search": 500, "calibration": 500, "test": 500})
+    monkeypatch.setattr(finish.QualityAlone, "test_bytes", 500)
+    add_pruned(trained, 0, TARGET, PLAN.with_(measured="quality"), heal="none")
+    result = worked(trained).result
+    assert result["bits_per_byte"] == pytest.approx(result["pruned"]["unhealed_bits_per_byte"])
