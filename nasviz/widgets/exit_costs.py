@@ -17,6 +17,7 @@ from nasviz.cost.workload import Workload
 from nasviz.plots.exit_sweep import ModelPoint
 from nasviz.plots.front import Objective
 from nasviz.quality.exit_sweep import Sweep
+from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.options.early_exit import Criterion, EarlyExit
 from nasviz.study.trial import Trial
@@ -119,7 +120,7 @@ class Pricing:
                 continue
             sizes = each.candidate.architecture
             if self.cost.of is None:
-                if sizes.with_(n_layers=architecture.n_layers) != architecture:
+                if _besides_layers(sizes) != _besides_layers(architecture):
                     continue
                 cost = float(sizes.n_layers)
             else:
@@ -128,3 +129,8 @@ class Pricing:
                 label = f"trial {each.number}, {sizes.title}"
                 points.append(ModelPoint(label, cost, float(each.result["bits_per_byte"])))
         return tuple(points)
+
+
+def _besides_layers(architecture: Architecture) -> dict[str, object]:
+    """Return every size but the number of layers; where layers differ, those of each."""
+    return {name: value for name, value in architecture.to_json().items() if name != "n_layers"}

@@ -14,6 +14,7 @@ from nasviz.quality.exit_rule import leave, outcome
 from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.space.inference import InferencePolicy
+from nasviz.space.kept import Kept
 from nasviz.space.options.early_exit import EarlyExit
 from nasviz.space.options.kv_window import KVWindow
 from nasviz.space.options.self_speculation import SelfSpeculation
@@ -154,7 +155,8 @@ def test_static_trials_stand_beside_the_curve_where_they_can_be_compared(
     sizes = read.trial.candidate.architecture
     shallow = trial_with(Candidate(sizes.with_(n_layers=3)), 1)
     wide = trial_with(Candidate(sizes.with_(n_layers=2, d_model=96)), 2)
-    state = state_of(read.trial, shallow, wide)
+    uneven = Kept.of(sizes, layers=(0, 4), heads=[(0,), (0, 1)]).architecture(sizes)
+    state = state_of(read.trial, shallow, wide, trial_with(Candidate(uneven), 3))
     found = {
         name: [
             point.label.split(",")[0]
@@ -165,7 +167,7 @@ def test_static_trials_stand_beside_the_curve_where_they_can_be_compared(
         for name in COSTS
     }
     assert found["layers"] == ["trial 1"]  # layers of another width are other layers
-    assert found["operations"] == ["trial 1", "trial 2"]
+    assert found["operations"] == ["trial 1", "trial 2", "trial 3"]
 
 
 def test_every_cost_prices_the_whole_model_as_the_curve_does_without_its_checks(
