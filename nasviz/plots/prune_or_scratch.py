@@ -73,9 +73,9 @@ def draw_prune_or_scratch(record: PruneOrScratch) -> Figure:
         drawn,
         {
             "parent": "parent",
-            "pruned": "pruned, healed",
+            "pruned": "pruned",
             "shared": "parent shared",
-            "scratch": "from scratch",
+            "scratch": "scratch",
             "crossing": "overtakes",
         },
     )

@@ -110,7 +110,7 @@ def heal_words(child: Trial | None) -> Html:
     if child.state == "failed":
         return alert(f"Trial {child.number} failed: {child.reason}")
     how = "" if child.state == "paused" else "; its curve grows below, and in Training"
-    return tag("div", name, text(f"heals {_HEALED[_way(child)]}{how}"), css="nv-hint")
+    return tag("div", name, text(f" heals {_HEALED[_way(child)]}{how}"), css="nv-hint")
 
 
 _HEALED = {
@@ -130,10 +130,10 @@ def roads_words(roads: BothRoads, child: Trial, twin: Trial | None) -> Html:
             "much compute."
         )
         return note(text(said))
-    full = "with the parent's training in full"
+    full = "Paying the parent's training in full"
     lines = [_overtaken(roads.overtaken, roads.pruned, roads.scratch, full)]
     if roads.children > 1:
-        share = f"with 1 of {roads.children} shares of the parent's training"
+        share = f"Paying 1 of {roads.children} shares of it"
         lines.append(_overtaken(roads.overtaken_shared, roads.shared, roads.scratch, share))
     if twin is not None and not twin.finished:
         lines.append(text(f"Its twin, trial {twin.number}, is {twin.state}: this may change."))
@@ -142,7 +142,7 @@ def roads_words(roads: BothRoads, child: Trial, twin: Trial | None) -> Html:
         "earlier. Bits per byte are of the curves' sample of the search part; what was measured "
         "and scored here before healing is not counted."
     )
-    return Html(note(join(lines, " ")) + tag("div", text(hint), css="nv-hint"))
+    return Html(note(*(tag("div", each) for each in lines)) + tag("div", text(hint), css="nv-hint"))
 
 
 def _overtaken(compute: float | None, pruned: Road, scratch: Road, paid: str) -> Html:
@@ -150,13 +150,10 @@ def _overtaken(compute: float | None, pruned: Road, scratch: Road, paid: str) ->
         return text("One of the two roads has no evaluation yet.")
     if compute is None:
         within = quantity(float(min(pruned.compute[-1], scratch.compute[-1])), "FLOP")
-        return text(f"From scratch does not overtake within {within}, {paid}.")
-    said = bold(quantity(compute, "FLOP"))
-    begun = float(pruned.compute[0])
+        return text(f"{paid}: from scratch does not overtake within {within}.")
+    said, begun = bold(quantity(compute, "FLOP")), float(pruned.compute[0])
     if compute <= begun * (1 + 1e-9):
-        return join([
-            text("From scratch is ahead from the start: at "), said,
-            text(f", where the pruned model begins, {paid}."),
-        ])  # fmt: skip
-    times = f" on, {compute / begun:.2f} times what the pruned model begins with, {paid}."
-    return join([text("From scratch is as good from "), said, text(times)])
+        here = text(", where the pruned model begins.")
+        return join([text(f"{paid}: from scratch is ahead from the start, at "), said, here])
+    times = text(f" on, {compute / begun:.2f} times what the pruned model begins with.")
+    return join([text(f"{paid}: from scratch is as good from "), said, times])

@@ -92,7 +92,7 @@ def test_a_family_is_drawn_on_the_map_and_its_roads_cross_in_the_tab(
     expect(legend).to_contain_text("pruned from")
     expect(legend).to_contain_text("twin from scratch")
     tab.wait_for_selector(".nv-roads canvas", timeout=20 * SECOND)
-    expect(tab.locator(".nv-roads")).to_contain_text("From scratch is as good from 93.2")
+    expect(tab.locator(".nv-roads")).to_contain_text("from scratch is as good from 93.2")
     notebook.execute("explorer.selection = explorer.trials[0].candidate")
     expect(legend).not_to_contain_text("pruned from")  # another family's arrows are not drawn
 

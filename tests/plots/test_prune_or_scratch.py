@@ -70,4 +70,4 @@ def test_roads_grow_in_the_same_figure_and_the_legend_names_what_is_there() -> N
 
     assert named() == []
     refresh_with_legend(drawn, prune_or_scratch_content(FULL))
-    assert named() == ["parent", "pruned, healed", "parent shared", "from scratch", "overtakes"]
+    assert named() == ["parent", "pruned", "parent shared", "scratch", "overtakes"]

@@ -369,7 +369,7 @@ def test_a_child_is_followed_and_its_twin_is_one_press_away(tmp_path: Path) -> N
     twin = trial_with(small, 5)
     tab.add(replace(twin, proposal=MappingProxyType({"twin_of": 4})))
     assert roads_panel.twin.disabled
-    assert "From scratch is as good from" in tab.tab.roads.said.value
+    assert "from scratch is as good from" in tab.tab.roads.said.value
     # The family stays on show when the child is selected.
     tab.state.select(small)
     assert "trial 3" in tab.tab.head.value

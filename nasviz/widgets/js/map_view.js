@@ -271,10 +271,11 @@ export class MapView {
       const [a, b] = [places.get(from), places.get(to)];
       if (!a || !b) return [];
       const length = Math.hypot(b[0] - a[0], b[1] - a[1]);
-      if (length < 2 * CLEAR + 2) return []; // one lies on the other
+      if (length < 4) return []; // one lies on the other
+      const clear = Math.min(CLEAR, length / 3);
       const along = [(b[0] - a[0]) / length, (b[1] - a[1]) / length];
-      const start = this.place([a[0] + CLEAR * along[0], a[1] + CLEAR * along[1]]);
-      const end = this.place([b[0] - CLEAR * along[0], b[1] - CLEAR * along[1]]);
+      const start = this.place([a[0] + clear * along[0], a[1] + clear * along[1]]);
+      const end = this.place([b[0] - clear * along[0], b[1] - clear * along[1]]);
       // A marker's triangle points up; pixels count downwards.
       return [{ kind, start, end, angle: Math.atan2(-along[1], along[0]) - Math.PI / 2 }];
     });
