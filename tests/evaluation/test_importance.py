@@ -21,6 +21,7 @@ from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.kept import Kept
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.space.measurement import METHODS, Method
 from nasviz.space.pruning import PRUNING_FIELDS, Pruning, by_method
 
@@ -31,6 +32,9 @@ KINDS = {
     "gpt2": SIZES.with_(n_kv_heads=4, norm="layernorm", mlp="gelu", biases="all"),
     "parallel": SIZES.with_(parallel_block=True, tied_embeddings=False),
 }
+DIFFERING = SIZES.with_(
+    layer_sizes=(LayerSizes(4, 2, 10), LayerSizes(0, 0, 7), LayerSizes(2, 1, 0))
+)
 
 
 def made(architecture: Architecture, seed: int = 7) -> Transformer:
@@ -47,10 +51,10 @@ def texts() -> torch.Tensor:
     return torch.randint(61, (6, 13), generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "differing"])
 @pytest.mark.parametrize("method", PARTS)
 def test_scores_have_a_place_for_every_part(kind: str, method: str, texts: torch.Tensor) -> None:
-    a = KINDS[kind]
+    a = KINDS.get(kind, DIFFERING)
     found = PARTS[method](made(a), texts, 0)
     assert found.layers.shape == (a.n_layers,)
     assert found.heads.shape == (a.n_layers, a.n_heads)

@@ -72,6 +72,11 @@ def test_parts_chosen_by_importance_leave_the_parent_with_the_rest_masked(
         tokens = tokens_for(target)
         expected = masked_logits(model, kept, tokens)
         torch.testing.assert_close(child(tokens), expected, atol=1e-5, rtol=1e-5)
+        # And from there, where layers differ already, once more: all of them stay.
+        further = random_kept(target, random.Random(seed), ("ff_units", "kv_groups", "by_layer"))
+        last, again = prune_to(child, further.architecture(target), Pruning(importance), tokens)
+        expected = masked_logits(model, kept.then(again), tokens)
+        torch.testing.assert_close(last(tokens), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(20))

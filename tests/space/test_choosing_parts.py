@@ -10,7 +10,15 @@ import pytest
 
 from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
-from nasviz.space.importance import PRUNED, Importance, choose, evenly, steps_to
+from nasviz.space.importance import (
+    PRUNED,
+    Importance,
+    check_reachable,
+    choose,
+    evenly,
+    steps_to,
+)
+from nasviz.space.layer_sizes import LayerSizes
 from nasviz.space.pruning import PRUNING_FIELDS, Pruning
 
 PARENT = Architecture(4, 24, 8, 300, 32, n_kv_heads=4, head_dim=4, d_ff=12, experts=3)
@@ -89,6 +97,60 @@ def test_rounds_go_down_to_the_target_and_never_up(seed: int) -> None:
     assert steps[-1] == target
     for before, after in zip([PARENT, *steps], steps, strict=False):
         assert choose(before, after, random_importance(before, seed)).architecture(before) == after
+
+
+LAYERS = (LayerSizes(2, 1, 12), LayerSizes(0, 0, 3), LayerSizes(4, 2, 0), LayerSizes(8, 4, 5))
+
+
+def test_each_layer_keeps_what_the_target_says_of_it() -> None:
+    importance = random_importance(PARENT, 0)
+    importance.heads[:] = [5, 0, 3, 3, 0, 1, 2, 9]  # groups: 5, 6, 1, 11
+    importance.ff_units[:] = np.arange(12)
+    target = PARENT.with_(layer_sizes=LAYERS)
+    kept = choose(PARENT, target, importance)
+    assert kept.heads == ((6, 7), (), (2, 3, 6, 7), tuple(range(8)))
+    assert [units[0] for units in kept.ff_units] == [
+        tuple(range(12)), (9, 10, 11), (), tuple(range(7, 12)),
+    ]  # fmt: skip
+    assert kept.architecture(PARENT) == target
+    # Of a parent whose layers differ, each has its own to choose from.
+    further = (LayerSizes(2, 1, 2), LayerSizes(0, 0, 1), LayerSizes(2, 1, 0), LayerSizes(0, 0, 5))
+    again = choose(target, target.with_(layer_sizes=further), random_importance(target, 1))
+    assert again.architecture(target).layer_sizes == further
+
+
+def test_a_layer_can_t_get_more_than_it_has() -> None:
+    parent = PARENT.with_(layer_sizes=LAYERS)
+    for number, wanted, said in (
+        (1, LayerSizes(2, 1, 3), "n_heads=2 is more than layer 1 of the parent has, 0"),
+        (3, LayerSizes(8, 4, 6), "d_ff=6 is more than layer 3 of the parent has, 5"),
+    ):
+        layers = (*LAYERS[:number], wanted, *LAYERS[number + 1 :])
+        with pytest.raises(InputError, match=said):
+            check_reachable(parent, parent.with_(layer_sizes=layers))
+    # Which of fewer layers stay decides what they can be.
+    target = parent.with_(n_layers=2, layer_sizes=(LAYERS[0], LayerSizes(2, 1, 5)))
+    check_reachable(parent, target)
+    importance = random_importance(parent, 0)
+    assert choose(parent, target, importance, layers=(0, 3)).architecture(parent) == target
+    with pytest.raises(InputError, match="n_heads=2 is more than layer 1 of the parent has, 0"):
+        choose(parent, target, importance, layers=(0, 1))
+
+
+def test_rounds_take_equal_shares_of_each_layer() -> None:
+    target = PARENT.with_(layer_sizes=LAYERS)
+    middle, last = steps_to(PARENT, target, 2)
+    assert middle.sizes_by_layer == (
+        LayerSizes(4, 2, 12), LayerSizes(4, 2, 8), LayerSizes(6, 3, 6), LayerSizes(8, 4, 8),
+    )  # fmt: skip
+    assert last == target
+    fewer = target.only_layers((0, 1, 2))
+    before, after = steps_to(PARENT, fewer, 2)
+    assert (before.n_layers, before.layer_sizes) == (4, ())
+    assert after == fewer
+    with pytest.raises(InputError, match=r"rounds=2: the parent's layers differ, .* one round"):
+        steps_to(target, fewer, 2)
+    assert steps_to(target, fewer, 1) == [fewer]
 
 
 @pytest.mark.parametrize(
