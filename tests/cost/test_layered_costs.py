@@ -11,12 +11,15 @@ import pytest
 import torch
 from differing import differing
 from test_flops import BATCH, counted_prefill_and_decode, on_meta
+from test_grid import rates as calibrated  # noqa: F401 (a fixture)
 from test_parameters import component, counted
 from torch.utils.flop_counter import FlopCounterMode
 
 from nasviz.cost.columns import COST_COLUMNS, cost_columns
 from nasviz.cost.estimate import estimate
 from nasviz.cost.hardware import Hardware
+from nasviz.cost.latency import LatencyParts
+from nasviz.cost.measured import Measured
 from nasviz.cost.workload import Workload
 from nasviz.model.cache import KVCache
 from nasviz.space.architecture import Architecture
@@ -178,6 +181,23 @@ def test_a_layer_s_missing_part_takes_no_time(layered) -> None:
     parts = seconds(full, full, fed, attended) - seconds(full, full)
     assert parts == pytest.approx(both, rel=1e-9)
     assert seconds(full, full) < seconds(full, full, attended) < seconds(full, full, full)
+
+
+def test_on_a_calibrated_machine_too_a_missing_part_takes_no_time(calibrated) -> None:  # noqa: F811
+    measured = Measured("0", "cpu", "2", 1, "2026-01-01", {"fp32": calibrated})
+    machine = Hardware.from_json({**LAPTOP.to_json(), "measured": measured.to_json()})
+    base = Architecture(2, 84, 6, 257, 61, n_kv_heads=3, d_ff=53)
+    full, fed, attended = LayerSizes(6, 3, 53), LayerSizes(0, 0, 53), LayerSizes(6, 3, 0)
+
+    def parts(*layers: LayerSizes) -> LatencyParts:
+        sizes = base.with_(n_layers=len(layers), layer_sizes=layers)
+        return estimate(sizes, WORKLOAD, machine).latency.decode_parts
+
+    two, with_fed, with_both = parts(full, full), parts(full, full, fed), parts(full, full, full)
+    assert with_fed.scores_s == pytest.approx(two.scores_s)
+    assert parts(full, full, attended).scores_s == pytest.approx(with_both.scores_s)
+    assert parts(full, full, fed, attended).overhead_s == pytest.approx(with_both.overhead_s)
+    assert two.overhead_s < with_fed.overhead_s < with_both.overhead_s
 
 
 def test_the_bars_of_the_card_add_up(layered) -> None:

@@ -3,8 +3,8 @@
 The families of `transformers` have no others. Every layer gets the sizes of the largest one. A head
 that was added writes nothing, since its columns of the output matrix are zero, and so does a
 feed-forward unit by its column of the last matrix; a part that a layer has not at all has nothing
-but zeros, its biases included. The logits are the same, not just near; the zeros take memory and
-operations that the model itself doesn't.
+but zeros, its biases and its norm included. The logits are the same, not just near; the zeros take
+memory and operations that the model itself doesn't.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ def padded(model: Transformer) -> Weights:
     with torch.device("meta"):
         whole = Transformer(all_alike(model.architecture)).state_dict()
     like = model.token_embedding.weight
-    return {
-        name: _padded(name, weights.get(name), shape.shape, like) for name, shape in whole.items()
-    }
+    return {name: _padded(weights.get(name), each.shape, like) for name, each in whole.items()}
 
 
 def padding_bytes(model: Transformer) -> int:
@@ -42,12 +40,10 @@ def padding_bytes(model: Transformer) -> int:
     return whole - own
 
 
-def _padded(name: str, tensor: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
-    """Return a weight at the beginning of zeros of that shape; a norm that is missing is ones."""
+def _padded(tensor: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
+    """Return a weight at the beginning of zeros of that shape; one that is missing is all zeros."""
     if tensor is not None and tensor.shape == shape:
         return tensor
-    if tensor is None and name.endswith("norm.weight"):
-        return like.new_ones(shape)
     result = like.new_zeros(shape)
     if tensor is not None:
         result[tuple(map(slice, tensor.shape))] = tensor
