@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nasviz.strategies.joint.record import JointComparison
+    from nasviz.strategies.roads.record import RoadsComparison
 
 
 def joint_comparison() -> JointComparison:
@@ -20,3 +21,15 @@ def joint_comparison() -> JointComparison:
 
     text = files("nasviz.examples").joinpath("joint_comparison.json").read_text(encoding="utf-8")
     return JointComparison.from_json(json.loads(text))
+
+
+def roads_comparison() -> RoadsComparison:
+    """Return the comparison of the two roads that notebook 04 shows: five seeds, four targets.
+
+    `nasviz compare-roads --study roads.db --seeds 5 --tokens 250000 --healing-tokens 25000`
+    computes it anew.
+    """
+    from nasviz.strategies.roads.record import RoadsComparison
+
+    text = files("nasviz.examples").joinpath("roads_comparison.json").read_text(encoding="utf-8")
+    return RoadsComparison.from_json(json.loads(text))

@@ -11,7 +11,7 @@ from nasviz.cost.workload import Workload
 from nasviz.space.architecture import Architecture
 
 # Rounds of one measurement, in each of which all models take their turn.
-ROUNDS = 3
+ROUNDS = 9
 
 
 @dataclass(frozen=True)
