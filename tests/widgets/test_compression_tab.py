@@ -239,6 +239,21 @@ def test_a_click_takes_a_part_and_gives_it_back_and_costs_follow_at_once(tmp_pat
     assert tab.kept().architecture(SIZES).n_kv_heads == 1
 
 
+def test_parts_chosen_by_hand_stay_until_a_slider_moves(tmp_path: Path) -> None:
+    found = {"activation": measured("activation", layers=[4, 0, 1, 9])}
+    tab = Tab(tmp_path, PARENT, measured=found)
+    methods = tab.tab.parts.methods
+    tab.press("layer", 3)
+    methods.values = {"layers_by": "first", "parts_by": "activation"}
+    assert tab.kept().layers == (0, 1, 2)
+    methods.values = {"layers_by": "block_influence", "parts_by": "activation"}
+    assert tab.kept().layers == (0, 1, 2), "no method undoes what a hand did"
+    tab.slide(layers=2)
+    assert tab.kept().layers == (0, 3)
+    methods.values = {"layers_by": "first", "parts_by": "activation"}
+    assert tab.kept().layers == (0, 1), "what a slider chose is chosen anew"
+
+
 def test_a_choice_that_no_model_can_have_says_why_and_can_not_be_healed(tmp_path: Path) -> None:
     tab = Tab(tmp_path, PARENT)
     tab.press("head", 0, 1)

@@ -47,6 +47,7 @@ _GUIDE = (
     "Before anything is trained, quality is expected from published laws, and says so.",
     "Train measures it: an orange point, ringed if it runs dynamically. Search trains many.",
     "The Dynamic tab moves a trained model's exit threshold and shows where each token left.",
+    "The Compression tab takes parts of a trained model away, heals it, and trains its rival.",
     "Rest on any name for an explanation; everything can be reached with Tab and arrow keys.",
 )
 
