@@ -58,7 +58,10 @@ def stop_worker(study: Study, *, wait_s: float = 20.0) -> None:
     worker = living_worker(study)
     if worker is None:
         return
-    os.kill(worker.pid, 15)
+    try:
+        os.kill(worker.pid, 15)
+    except ProcessLookupError:  # it left by itself in the meantime
+        return
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         _reap()

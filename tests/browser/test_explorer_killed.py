@@ -29,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """The study that this file's notebooks open: its worker stays warm from test to test."""
     opened = Study.open(tmp_path_factory.mktemp("killed") / "study.db")
     yield opened
-    stop_worker(opened)
+    stop_worker(opened, wait_s=90)
     opened.close()
 
 

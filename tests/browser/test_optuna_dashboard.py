@@ -43,7 +43,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     by_hand = Candidate(Architecture(1, 64, 1, 256, 64))
     nasviz.train(by_hand, PLAN, corpus=str(corpus), study=opened)
     if living_worker(opened) is not None:
-        stop_worker(opened)
+        stop_worker(opened, wait_s=90)
     queue.fail(opened, opened.add(by_hand, PLAN, str(corpus)).number, REASON)
     opened.add(by_hand, PLAN, str(corpus))
     yield opened

@@ -37,5 +37,5 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
     opened = Study.open(tmp_path / "study.db")
     yield opened
     if living_worker(opened) is not None:
-        stop_worker(opened)
+        stop_worker(opened, wait_s=90)
     opened.close()

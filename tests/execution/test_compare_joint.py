@@ -61,7 +61,7 @@ def studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     yield study
     for each in opened.values():
         if living_worker(each) is not None:
-            stop_worker(each)
+            stop_worker(each, wait_s=90)
         each.close()
 
 

@@ -51,7 +51,7 @@ def on_disk(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Study]:
     yield study
     (disk / "filler").unlink(missing_ok=True)
     if living_worker(study) is not None:
-        stop_worker(study)
+        stop_worker(study, wait_s=90)
     study.close()
 
 

@@ -426,7 +426,7 @@ def worker(trained: Study, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(IDLE_VARIABLE, "60")
     yield
     if living_worker(trained) is not None:
-        stop_worker(trained)
+        stop_worker(trained, wait_s=90)
 
 
 @pytest.mark.usefixtures("worker")

@@ -40,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         study = Study.open(tmp_path_factory.mktemp("served") / "study.db")
         ensure_worker(study)
         yield study
-        stop_worker(study)
+        stop_worker(study, wait_s=90)
         study.close()
 
 
@@ -133,7 +133,7 @@ def test_a_worker_that_is_asked_to_leave_puts_its_trial_back(
     worker = ensure_worker(study)
     unfinished = study.add(candidate, LONG, corpus).number
     eventually(lambda: len(study.curve(unfinished)["step"]), "the first step")
-    stop_worker(study)
+    stop_worker(study, wait_s=90)
     assert [(each.pid, each.state) for each in study.workers()] == [(worker.pid, "ended")]
     assert living_worker(study) is None
     assert study.trial(unfinished).state == "waiting"

@@ -51,7 +51,7 @@ def killed(tmp_path: Path) -> Iterator[tuple[Explorer, Study]]:
     assert worker is not None
     os.kill(worker.pid, signal.SIGKILL)
     yield explorer, study
-    stop_worker(study)
+    stop_worker(study, wait_s=90)
     explorer.close()
     study.close()
 
