@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -93,7 +94,7 @@ def _largest(
     least: no size is cut to the bone to spare another. Sizes that are not `allowed` are passed by.
     """
     _check_alike(parent)
-    if not limit > 0:
+    if not 0 < limit < math.inf:
         raise InputError(f"a limit of {limit!r} {name} is no positive number")
     table = _grid(parent)
     measured = measure(table)

@@ -61,7 +61,8 @@ def test_children_of_gpt2_are_gpt2_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("limit", "said"),
     [(1, "can't be reached: the smallest that pruning leaves of this parent has"),
-     (0, "no positive number"), (float("nan"), "no positive number"), (-3, "no positive number")],
+     (0, "no positive number"), (float("nan"), "no positive number"), (-3, "no positive number"),
+     (float("inf"), "no positive number")],
 )  # fmt: skip
 def test_a_limit_out_of_reach_is_refused(limit: float, said: str) -> None:
     with pytest.raises(InputError, match=said):
