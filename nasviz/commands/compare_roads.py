@@ -21,8 +21,9 @@ HELP = """Compare two roads to a small model: prune a trained one, or train the 
 For each seed a parent is trained and pruned to four targets: half of its layers, two thirds of
 them, half of the heads and of the feed-forward in every layer, three quarters of the width. Each is
 healed by distillation. The same sizes are trained from new three times, each time with a learning
-rate that falls to zero: on as much compute as the healing took (the teacher's reading counted), on
-that and a quarter of the parent's training, and on that and all of it.
+rate that falls to zero: on as much compute as the healing took (the choice of what stays and the
+teacher's reading counted), on that and a quarter of the parent's training, and on that and all of
+it.
 
 Half of the layers and half of every layer are as many weights, and so are held against each other.
 Those two are also cut by other measures of importance, and three times by chance. And within the

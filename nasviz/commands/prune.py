@@ -51,12 +51,13 @@ Ctrl-C cancels. Exit codes are those of nasviz train.
 
 With --json each line of standard output is an object: {"event": "progress", …} while it is healed,
 before that {"event": "scored", …} while layers are scored, and last the result of nasviz train with
-lineage, pruned (removed, layers, parent_bits_per_byte, unhealed_bits_per_byte, and sparsity where
-weights were set to zero), lineage_cost, and idle_layer_bytes where the first layers stayed: what a
-fixed exit of the parent at that depth holds and doesn't use. With --per-layer pruned has flops and
-per_layer: layers (what became of each: its sizes, or null), used (of each limit), divergence (from
-the parent, in nats a token, as the scores promise), greedy_divergence and random_divergence (of
-the choices that a greedy and a random search make), measured_divergence and scores."""
+lineage, pruned (removed, layers, parent_bits_per_byte, unhealed_bits_per_byte, flops of measuring
+what stays, and sparsity where weights were set to zero), lineage_cost, and idle_layer_bytes where
+the first layers stayed: what a fixed exit of the parent at that depth holds and doesn't use. With
+--per-layer pruned has per_layer: layers (what became of each: its sizes, or null), used (of each
+limit), divergence (from the parent, in nats a token, as the scores promise), greedy_divergence and
+random_divergence (of the choices that a greedy and a random search make), measured_divergence and
+scores."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

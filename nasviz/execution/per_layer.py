@@ -18,6 +18,7 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from nasviz.corpus.tokenized import TokenizedCorpus
+from nasviz.cost.measuring import parts_flops
 from nasviz.cost.replacement import Pricing, forward_flops
 from nasviz.evaluation.importance.methods import PARTS
 from nasviz.evaluation.importance.texts import windows_of
@@ -119,6 +120,7 @@ class LayerSearch:
             "scores": {"choices": _choices_json(choices), "layers": stored.layers},
         }
         flops = _flops(pricing, texts.numel(), 0 if teaching is None else teaching.tokens)
+        flops += parts_flops(parent, self.pruning.importance) * texts.numel()
         return Searched(child, kept, facts, spent + time.perf_counter() - began, flops)
 
     def _keep_block(self, score: BlockScore) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from nasviz.corpus.corpus import Corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
+from nasviz.cost.measuring import measuring_flops
 from nasviz.evaluation.importance.methods import prune_to
 from nasviz.evaluation.importance.texts import calibration_texts
 from nasviz.evaluation.scoring import BATCH_TOKENS, score
@@ -50,8 +51,9 @@ class PrunedStart:
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
     the search part), the `seconds` that measuring and cutting took, `sparsity` where weights were
-    set to zero (how, and the density that was counted), and where layers were searched one by one
-    the `flops` of that and what came of it, `per_layer` (`nasviz.execution.per_layer.Searched`).
+    set to zero (how, and the density that was counted), the `flops` of measuring importance and of
+    a search of the layers (none where parts were chosen by hand), and what came of such a search,
+    `per_layer` (`nasviz.execution.per_layer.Searched`).
     `sizes` are those that pruning came to.
     """
 
@@ -141,7 +143,9 @@ def _cut(
         return None if searched is None else (searched.model, searched.kept, searched.to_json())
     tokens = lineage.pruning.calibration_tokens
     texts = calibration_texts(text, model.architecture.context_length, tokens)
-    return *prune_to(model, trial.candidate.architecture, lineage.pruning, texts), {}
+    target = trial.candidate.architecture
+    flops = measuring_flops(model.architecture, target, lineage.pruning) * texts.numel()
+    return *prune_to(model, target, lineage.pruning, texts), {"flops": flops}
 
 
 def _with_zeros(child: Transformer, lineage: Lineage, text: TokenizedCorpus) -> dict[str, Any]:

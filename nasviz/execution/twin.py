@@ -49,7 +49,7 @@ def twin_flops(study: Study, child: Trial, paid: Paid) -> float:
             f"trial {child.number} was pruned from {child.lineage.parent}, and nobody knows what "
             "that cost; choose the healing alone"
         )
-    if not flops:
+    if not flops or (paid == "healing" and child.lineage.heal == "none"):
         raise InputError(
             f"trial {child.number} was not healed, so there is no compute for a twin; choose the "
             "parent's training too"

@@ -111,6 +111,13 @@ def check_reachable(parent: Architecture, target: Architecture) -> None:
         )
 
 
+def parts_go(parent: Architecture, target: Architecture) -> bool:
+    """Return whether `target` lacks parts of the layers of `parent`, or may: not layers alone."""
+    sizes = (name for name in MEASURED if name != "n_layers")
+    fewer = any(getattr(parent, name) != getattr(target, name) for name in sizes)
+    return fewer or bool(parent.layer_sizes or target.layer_sizes)
+
+
 def steps_to(parent: Architecture, target: Architecture, rounds: int) -> list[Architecture]:
     """Return the sizes after each of so many rounds of pruning, equal shares each; last `target`.
 

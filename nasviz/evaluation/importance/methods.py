@@ -17,11 +17,11 @@ from nasviz.model.pruned import pruned
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import (
-    MEASURED,
     Importance,
     choose,
     evenly,
     most_important,
+    parts_go,
     steps_to,
 )
 from nasviz.space.kept import Indices, Kept
@@ -81,11 +81,9 @@ def prune_to(
 
 def _chosen(model: Transformer, target: Architecture, pruning: Pruning, texts: Tensor) -> Kept:
     parent = model.architecture
-    parts_go = any(
-        getattr(parent, name) != getattr(target, name) for name in MEASURED if name != "n_layers"
-    ) or bool(parent.layer_sizes or target.layer_sizes)
     # Where every part of a layer stays the cheapest scores choose as well as any.
-    importance = PARTS[pruning.importance if parts_go else "magnitude"](model, texts, pruning.seed)
+    method = pruning.importance if parts_go(parent, target) else "magnitude"
+    importance = PARTS[method](model, texts, pruning.seed)
     n_layers = target.n_layers
     layers: Indices = tuple(range(n_layers))
     if n_layers < parent.n_layers:

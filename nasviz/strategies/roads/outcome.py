@@ -23,9 +23,11 @@ ACCOUNTS = ("healing alone", "a share of the parent", "the whole parent")
 class Outcome:
     """A complete trial: bits per byte of the test part, and what its own training took.
 
-    flops: forward and backward, what a teacher computed and a search of the layers included. Of a
-    pruned model also unhealed_bits_per_byte, of the test part before it was healed, and the layers
-    that it kept; where those were searched also layer_sizes, of each that is left.
+    flops: forward and backward, what a teacher computed and the choice of parts included. Of a
+    pruned model also unhealed_bits_per_byte, of the test part before it was healed, the layers that
+    it kept, and chosen_flops, what the choice of its parts took of the flops (0 in comparisons that
+    were stored before this was counted); where layers were searched also layer_sizes, of each that
+    is left.
     """
 
     trial: int
@@ -36,26 +38,32 @@ class Outcome:
     unhealed_bits_per_byte: float | None = None
     layers: tuple[int, ...] = ()
     layer_sizes: tuple[LayerSizes, ...] = ()
+    chosen_flops: float = 0.0
 
     @classmethod
     def of(cls, trial: Trial) -> Outcome:
         """Return what a complete trial came to."""
         pruned = trial.result.get("pruned", {})
+        chosen = float(pruned.get("flops", 0.0))
         return cls(
             trial.number,
             float(trial.result["bits_per_byte"]),
-            training_flops(trial) + float(pruned.get("flops", 0.0)),
+            training_flops(trial) + chosen,
             int(trial.result["tokens"]),
             int(trial.result["parameters"]),
             pruned.get("unhealed_bits_per_byte"),
             tuple(pruned.get("layers", ())),
             trial.candidate.architecture.layer_sizes,
+            chosen,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return every figure by name."""
+        """Return every figure by name; `chosen_flops` where there are any."""
         sizes = [each.to_json() for each in self.layer_sizes]
-        return {**asdict(self), "layers": list(self.layers), "layer_sizes": sizes}
+        said = {**asdict(self), "layers": list(self.layers), "layer_sizes": sizes}
+        if not self.chosen_flops:
+            del said["chosen_flops"]
+        return said
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:

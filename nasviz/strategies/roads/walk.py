@@ -99,7 +99,8 @@ class Walk:
         arm = f"as fast as {DEPTH}, layer by layer, {scores} scores"
         found = self.tell(arm, self.desk.pruned(arm, parent.trial, asked, plan, pruning))
 
-        tokens = round(found.flops / uniform.flops * uniform.tokens)
+        left = found.flops - uniform.chosen_flops  # its parts are chosen again
+        tokens = round(left / (uniform.flops - uniform.chosen_flops) * uniform.tokens)
         arm = f"{DEPTH}, healed as long as {scores} scores take"
         usual = by_method(METHODS[DEPTH][0], seed=self.seed)
         trial = self.desk.pruned(arm, parent.trial, sizes, plan.with_(tokens=tokens), usual)
