@@ -25,6 +25,7 @@ from nasviz.widgets.html import (
     tag,
     text,
 )
+from nasviz.widgets.origin_words import family_words
 from nasviz.widgets.policy_words import policy_rows
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ def quality_rows(expected: Quality | None, trials: Sequence[Trial]) -> list[tupl
                 help_,
             )
         )
+        family = family_words(trained)
+        if family:
+            rows.append(("made", text(family), "Which trial its weights, or its sizes, come from."))
         whole = trained.result.get("static_bits_per_byte")
         if whole is not None:
             help_ = "The same weights with every layer for every token."

@@ -24,6 +24,7 @@ from nasviz.widgets.knobs import Forward, Knobs
 from nasviz.widgets.map_columns import Mark, MarkKind
 from nasviz.widgets.observed import observed_of, trial_cost
 from nasviz.widgets.option_space import option_of
+from nasviz.widgets.origin_words import family_words
 from nasviz.widgets.panels.limits_panel import LIMITED
 from nasviz.widgets.panels.space_panel import sizes_of
 from nasviz.widgets.policy_words import policy_phrase
@@ -279,15 +280,8 @@ def trial_mark(trial: Trial, values: dict[str, float]) -> Mark:
         whole = trial.result.get("static_bits_per_byte")
         note += f", {whole:.3f} bits per byte without" if whole is not None else ""
         kind = "trained"
-    label = f"trial {trial.number}: {title}{_origin_words(trial)}"
+    label = ", ".join(filter(None, (f"trial {trial.number}: {title}", family_words(trial))))
     return Mark(name, label, kind, values, note=note, ringed=bool(policy))
-
-
-def _origin_words(trial: Trial) -> str:
-    """Return whose child or twin a trial is."""
-    if trial.lineage is not None:
-        return f", pruned from {trial.lineage.parent}"
-    return "" if trial.twin_of is None else f", twin of trial {trial.twin_of}"
 
 
 def landmarks(sample: Sample) -> dict[str, Candidate]:

@@ -14,6 +14,7 @@ from nasviz.space.layer_sizes import one_by_one, span
 from nasviz.study.trial import Request, Trial
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
+from nasviz.widgets.origin_words import origin_words
 from nasviz.widgets.panels.trial_actions import TrialActions
 from nasviz.widgets.policy_words import policy_phrase
 from nasviz.widgets.state import ExplorerState
@@ -32,7 +33,9 @@ COLUMNS = (
     TableColumn("accuracy", "accuracy", "Next tokens guessed right."),
     TableColumn("tokens", "tokens", "Trained on, repeats included."),
     TableColumn("seconds", "time", "Of training, without scoring."),
-    TableColumn("origin", "asked by"),
+    TableColumn(
+        "origin", "origin", "Who asked for it, or which trial it was made from.", words=True
+    ),
     TableColumn("reason", "why it ended", "Of trials that failed or were cancelled.", words=True),
 )
 
@@ -119,7 +122,7 @@ def trial_cells(trial: Trial) -> dict[str, Cell]:
         "accuracy": measured("accuracy", ".1%"),
         "tokens": amount("tokens"),
         "seconds": Cell(duration(result.get("seconds")), result.get("seconds")),
-        "origin": Cell(asked_by(trial.origin), trial.origin),
+        "origin": Cell(origin_words(trial), origin_words(trial)),
         "reason": Cell(trial.reason, trial.reason or None),
     }
 
@@ -151,7 +154,16 @@ def differences(trials: Sequence[Trial]) -> list[tuple[str, list[str]]]:
 
 def _flat(trial: Trial) -> dict[str, str]:
     cells = trial_cells(trial)
-    shown = ("inference", "bits_per_byte", "accuracy", "weights", "tokens", "seconds", "state")
+    shown = (
+        "inference",
+        "origin",
+        "bits_per_byte",
+        "accuracy",
+        "weights",
+        "tokens",
+        "seconds",
+        "state",
+    )
     labels = {column.name: column.label for column in COLUMNS}
     record = {labels[name]: cells[name].text for name in shown}
     sizes = trial.candidate.architecture
@@ -166,12 +178,3 @@ def _flat(trial: Trial) -> dict[str, str]:
 
 def _words(name: str) -> str:
     return FIELDS[name].label.lower() if name in FIELDS else name.replace("_", " ")
-
-
-def asked_by(origin: str) -> str:
-    """Return who asked for a trial in a word: "user", or a search's strategy.
-
-    >>> asked_by("search:nsga2:428afe78")
-    'nsga2'
-    """
-    return origin.split(":")[1] if origin.startswith("search:") else origin
