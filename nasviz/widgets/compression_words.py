@@ -26,11 +26,18 @@ from nasviz.widgets.html import (
     tag,
     text,
 )
+from nasviz.widgets.origin_words import family_words
 
 
 def parent_head(trial: Trial) -> Html:
     """Return which trial is to be pruned."""
     return heading("Parent", text(f"trial {trial.number} · {trial.candidate.architecture.title}"))
+
+
+def trial_title(trial: Trial) -> str:
+    """Return a trial by number, sizes, and what it was made from: sizes alone may be alike."""
+    title = f"trial {trial.number} · {trial.candidate.architecture.title}"
+    return " · ".join(filter(None, (title, family_words(trial))))
 
 
 def no_parent_words(selection: Candidate | None, trials: Sequence[Trial]) -> Html:
@@ -100,15 +107,16 @@ def heal_words(child: Trial | None) -> Html:
     name = tag("span", text(f"trial {child.number} "), source_tag(child.state, "prior"))
     if child.state == "complete":
         facts = child.result["pruned"]
-        said = join([
-            text("parent "), bold(f"{facts['parent_bits_per_byte']:.3f}"),
-            text(" → unhealed "), bold(f"{facts['unhealed_bits_per_byte']:.3f}"),
-            text(" → healed "), bold(f"{child.result['bits_per_byte']:.3f}"),
-            text(" bits per byte of the test part"),
-        ])  # fmt: skip
+        stages = [(each, facts[f"{each}_bits_per_byte"]) for each in ("parent", "unhealed")]
+        if _way(child) != "none":
+            stages.append(("healed", child.result["bits_per_byte"]))
+        each = [join([text(f"{stage} "), bold(f"{bits:.3f}")]) for stage, bits in stages]
+        said = join([join(each, " → "), text(" bits per byte of the test part")])
         return tag("div", name, Html(": "), said, css="nv-hint")
     if child.state == "failed":
         return alert(f"Trial {child.number} failed: {child.reason}")
+    if child.state == "cancelled":
+        return tag("div", name, text(" was not healed to its end"), css="nv-hint")
     how = "" if child.state == "paused" else "; its curve grows below, and in Training"
     return tag("div", name, text(f" heals {_HEALED[_way(child)]}{how}"), css="nv-hint")
 

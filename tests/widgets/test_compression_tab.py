@@ -22,6 +22,7 @@ from nasviz.space.candidate import Candidate
 from nasviz.space.kept import Kept
 from nasviz.space.lineage import Heal, Lineage
 from nasviz.space.measurement import Measurement, Method, kinds_of, save_measurement, shape_of
+from nasviz.space.sparsity import Sparsity
 from nasviz.study.road_curves import BothRoads
 from nasviz.study.trial import Trial
 from nasviz.widgets.compressing import Compressing
@@ -125,7 +126,7 @@ def measured(method: Method, **scores: Any) -> Measurement:
 def child_of(parent: Trial, number: int, candidate: Candidate, **changes: Any) -> Trial:
     facts = {"parent_bits_per_byte": 2.0, "unhealed_bits_per_byte": 3.0}
     trial = trial_with(candidate, number, 2.2, pruned=facts)
-    return replace(trial, lineage=Lineage(parent_trial=parent.number), **changes)
+    return replace(trial, **{"lineage": Lineage(parent_trial=parent.number), **changes})
 
 
 def test_the_selections_trained_trial_is_the_parent_and_all_of_it_stays(tmp_path: Path) -> None:
@@ -388,3 +389,46 @@ def test_a_child_is_followed_and_its_twin_is_one_press_away(tmp_path: Path) -> N
     # The family stays on show when the child is selected.
     tab.state.select(small)
     assert "trial 3" in tab.tab.head.value
+
+
+def test_a_child_with_its_parents_sizes_does_not_hide_later_children(tmp_path: Path) -> None:
+    tab = Tab(tmp_path, PARENT)
+    zeros = Lineage(parent_trial=3, sparsity=Sparsity("2:4"))
+    tab.add(child_of(PARENT, 4, PARENT.candidate, lineage=zeros))
+    assert "trial 4 " in tab.tab.child.healed.value
+    tab.add(child_of(PARENT, 5, Candidate(SIZES.with_(n_layers=2))))
+    assert "trial 5 " in tab.tab.child.healed.value
+    # Their names tell apart what their sizes don't.
+    assert "trial 4 · 4 layers × 64 wide · from trial 3, 2:4 zeros" in str(tab.tab.chooser.knobs)
+
+
+def test_a_cancelled_child_says_so_and_leaves_the_one_before_its_twin(tmp_path: Path) -> None:
+    tab = Tab(tmp_path, PARENT)
+    small = Candidate(SIZES.with_(n_layers=2))
+    tab.add(child_of(PARENT, 4, small), child_of(PARENT, 5, small, state="cancelled"))
+    said = tab.tab.child.healed.value
+    assert "trial 5 " in said
+    assert "was not healed to its end" in said
+    assert "curve grows" not in said
+    tab.tab.roads.twin.click()
+    assert tab.errands.twins == [(4, "whole")]
+
+
+def test_a_child_kept_as_it_was_cut_is_not_called_healed(tmp_path: Path) -> None:
+    tab = Tab(tmp_path, PARENT)
+    cut = Lineage(parent_trial=3, heal="none")
+    tab.add(child_of(PARENT, 4, Candidate(SIZES.with_(n_layers=2)), lineage=cut))
+    assert "3.000" in tab.tab.child.healed.value
+    assert " healed" not in tab.tab.child.healed.value
+
+
+def test_a_choice_of_a_parent_before_is_not_scored_for_the_next(tmp_path: Path) -> None:
+    other = trial_with(Candidate(SIZES.with_(n_layers=2)), 6)
+    tab = Tab(tmp_path, PARENT, other)
+    tab.tab._pass_s = 0.1  # a quick parent: choices are scored when they rest
+    tab.press("layer", 1)
+    rest = tab.tab._rest
+    assert rest is not None
+    tab.state.select(other.candidate)
+    assert rest.finished.is_set(), "cancelled, so that nothing runs that nobody asked for"
+    assert tab.process.ordered == []

@@ -97,7 +97,7 @@ function render({ model, el }) {
     if (wanted !== shape) {
       shape = wanted;
       rows = given.map((row) => layerRow(row, press));
-      const titles = ["layer", model.get("heads_title"), "feed-forward units"];
+      const titles = ["layer", model.get("heads_title"), "feed-forward"];
       el.replaceChildren(
         element("div", { class: "nv-mp-row nv-mp-titles" }, ...titles.map((each) => element("span", {}, each))),
         ...rows.map(({ node }) => node),

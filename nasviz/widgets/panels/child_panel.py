@@ -59,7 +59,7 @@ class ChildPanel:
             row.add_class("nv-needs-kernel")
         title = ipywidgets.HTML(heading("Heal", text("an ordinary trial")))
         self.costs = ipywidgets.VBox([
-            ipywidgets.HTML(heading("What is left", text("beside its parent"))),
+            ipywidgets.HTML(heading("What is left", text("beside its parent, both run in full"))),
             self.cost, self.problem, self.scored, scoring,
         ])  # fmt: skip
         self.making = ipywidgets.VBox([title, self.knobs, healing, self.healed, self.refused])

@@ -22,7 +22,7 @@ from nasviz.study.road_curves import BothRoads
 from nasviz.study.trial import Trial
 from nasviz.widgets.appraising import Appraising
 from nasviz.widgets.compressing import Compressing
-from nasviz.widgets.compression_words import no_parent_words, parent_head
+from nasviz.widgets.compression_words import no_parent_words, parent_head, trial_title
 from nasviz.widgets.html import Html, alert
 from nasviz.widgets.knobs import Knob, Knobs
 from nasviz.widgets.panels.child_panel import ChildPanel
@@ -113,7 +113,7 @@ class CompressionTab:
     def _offer(self) -> None:
         """Offer every trained trial as the parent."""
         offered = parent_candidates(self.state.study.trials)
-        names = [f"trial {each.number} · {each.candidate.architecture.title}" for each in offered]
+        names = [trial_title(each) for each in offered]
         knob = Knob(
             "parent", "Prune", "select", "Which trained model is to be pruned.",
             (None, *(each.number for each in offered)), ("the selection", *names),
@@ -157,6 +157,8 @@ class CompressionTab:
     def _let_go(self) -> None:
         """Forget the parent before: what was asked of it, and what was found."""
         self._appraising.stop()
+        if self._rest is not None:
+            self._rest.cancel()
         self._reading, self._pass_s, self._roads_asked = None, None, None
         self._bits = {}
         self.roads.clear()
@@ -192,14 +194,14 @@ class CompressionTab:
 
     def _score(self) -> None:
         """Have the choice scored, and what else the tab holds it against."""
-        reading = self._reading
-        if reading is None:
-            return
-        orders = [
-            ScoreOrder(str(reading.folder), reading.trial.corpus, kept) for kept in self._unscored()
-        ]
-        self._appraising.score(orders)
-        self._show_child()
+        with self._lock:
+            reading = self._reading
+            if reading is None:
+                return
+            folder, corpus = str(reading.folder), reading.trial.corpus
+            orders = [ScoreOrder(folder, corpus, kept) for kept in self._unscored()]
+            self._appraising.score(orders)
+            self._show_child()
 
     def _unscored(self) -> list[Kept]:
         """Return what is to be scored: the parent, the choice, and its first layers alone."""
@@ -318,27 +320,34 @@ class CompressionTab:
 
     def _twin(self, paid: Paid) -> None:
         with self._lock:
-            child = self._latest_child()
+            child = _going_on(self._children())
             if child is not None:
                 self.roads.refuse("")
                 self._compressing.twin(child, paid, self.roads.refuse)
 
-    def _latest_child(self) -> Trial | None:
-        """Return the child on show: the selection's trial where it is one, else the latest."""
+    def _children(self) -> tuple[Trial, ...]:
+        """Return the children to choose from: the selection's own trials, else all of the parent.
+
+        Where the selection is the parent's candidate (a child with zeros has that too) it is all.
+        """
         if self._parent is None:
-            return None
-        study = self.state.study
+            return ()
+        study, selection = self.state.study, self.state.selection
         children = children_of(study.trials, self._parent[1])
-        own = [each for each in children if each.candidate == self.state.selection]
-        return next(reversed([*children, *own]), None)
+        parent = study.trial(self._parent[1])
+        if parent is None or parent.candidate == selection:
+            return children
+        return tuple(each for each in children if each.candidate == selection) or children
 
     def _show_trials(self) -> None:
         with self._lock:
-            child = self._latest_child()
+            children = self._children()
+            child = _going_on(children)
             twin = None if child is None else twin_of(self.state.study.trials, child.number)
-            self.child.show_trial(child)
+            self.child.show_trial(children[-1] if children else None)
             self.roads.offer(child, twin)
-            if child is None or child.state in ("failed", "cancelled"):
+            if child is None:
+                self._roads_asked = None
                 self.roads.clear()
                 return
             asked: tuple[object, ...] = (
@@ -354,6 +363,12 @@ class CompressionTab:
                     self.roads.show(roads, child, twin)
 
         self._compressing.roads(child, twin, take, self.roads.clear)
+
+
+def _going_on(children: Sequence[Trial]) -> Trial | None:
+    """Return the latest that was not given up, None where all were."""
+    alive = [each for each in children if each.state not in ("failed", "cancelled")]
+    return alive[-1] if alive else None
 
 
 def _steps(state: ExplorerState) -> Any:

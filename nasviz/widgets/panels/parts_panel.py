@@ -35,6 +35,12 @@ _PARTS_BY: Mapping[PartsBy, str] = {
     "taylor": "gradient (Taylor)",
     "magnitude": "size of weights",
 }
+_METHODS: Mapping[Method, str] = {
+    "activation": _PARTS_BY["activation"],
+    "taylor": _PARTS_BY["taylor"],
+    "magnitude": _PARTS_BY["magnitude"],
+    "perplexity_drop": "loss without each layer",
+}
 # What measures a layer's importance; the others need nothing measured.
 _MEASURES: Mapping[LayersBy, Method] = {
     "block_influence": "activation",
@@ -252,7 +258,7 @@ def legend_words(settings: PartsSettings, layers: bool, heads: bool) -> Html:
 
 def progress_words(method: Method, share: float) -> Html:
     """Return how far a measurement is."""
-    label = f"measuring {method.replace('_', ' ')}"
+    label = f"measuring: {_METHODS[method]}"
     bar = tag(
         "div", tag("i", style=f"width:{share:.1%}"), css="nv-progress", role="progressbar",
         aria_valuenow=round(100 * share), aria_label=label,
@@ -266,7 +272,7 @@ def measured_words(measured: Mapping[Method, Measurement]) -> Html:
         return Html("")
     read = max(each.tokens for each in measured.values())
     on = f"on {plural(read, 'token')} of the calibration part" if read else "from the weights alone"
-    names = ", ".join(each.replace("_", " ") for each in measured)
+    names = ", ".join(_METHODS[each] for each in measured)
     return tag("div", text(f"Measured ({names}) {on}, and kept with the trial."), css="nv-hint")
 
 
