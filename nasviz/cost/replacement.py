@@ -17,7 +17,7 @@ import numpy as np
 from nasviz.cost.estimate import estimate
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.workload import Workload
-from nasviz.errors import RunError
+from nasviz.errors import InputError, RunError
 from nasviz.space.architecture import Architecture
 from nasviz.space.replacement.choices import (
     Choice,
@@ -139,7 +139,12 @@ class Pricing:
         problem = self.problem(losses, asked)
         found: list[tuple[ReplacementProblem, Chosen]] = []
         for _ in range(_ROUNDS):
-            chosen = solve(problem, seconds=seconds)
+            try:
+                chosen = solve(problem, seconds=seconds)
+            except InputError:  # limits that were moved leave nothing: what was found stands
+                if not found:
+                    raise
+                break
             told, real = problem.used(chosen), self.amounts(chosen, asked)
             if all(real[each.name] <= each.most * (1 + _ROUNDING) for each in problem.limits):
                 found.append((problem, chosen))

@@ -30,6 +30,7 @@ from nasviz.training.healing import IN_FEW_BITS, WITH_ZEROS, gentle_plan, healin
 from nasviz.training.plan import TrainingPlan
 
 ORIGIN = "prune"
+FEW_BITS = (8, 4)
 
 
 def prune(
@@ -156,6 +157,8 @@ def checked_order(
 
 
 def _in_bits(bits: int, sparsity: Sparsity | None) -> InferencePolicy:
+    if bits not in FEW_BITS:
+        raise InputError(f"heal_for_bits={bits} is not 8 or 4: in so many nasviz packs weights")
     if sparsity is not None:
         raise InputError(
             f"heal_for_bits={bits} would round the zeros of sparsity={sparsity.pattern!r} to other "

@@ -283,7 +283,10 @@ class Study:
         self.mirror.close()
 
     def _no_such_trial(self, number: int) -> InputError:
-        return InputError(f"trial={number!r}: no such trial in {self!r}; it has {len(self)}")
+        place = self.database.location.shown
+        return InputError(
+            f"trial={number!r}: no such trial in study {self.name!r} of {place}; it has {len(self)}"
+        )
 
     def _look_for_dead_workers(self) -> None:
         if time.monotonic() - self._looked < LOOK_FOR_DEAD_S:

@@ -73,6 +73,19 @@ def test_a_device_on_which_costs_are_no_sums_keeps_its_limit_too() -> None:
     assert 0.8 * most < pricing.amounts(chosen, asked)["time per token"] <= most
 
 
+def test_a_solution_stands_where_limits_that_were_moved_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pricing = priced()
+    losses = np.random.default_rng(1).random((6, 9)).cumsum(axis=1)
+    most = 0.7 * parameters(PARENT, pricing.workload, pricing.hardware)
+    real = iter((0.99 * most, 1e6 * most))  # first as the limit wants it, then beyond any remedy
+    monkeypatch.setattr(Pricing, "amounts", lambda *_: {"parameters": next(real)})
+    asked = PerLayer(max_parameters=most)
+    _, chosen = pricing.solved(losses, asked)
+    assert (chosen == solve(pricing.problem(losses, asked))).all()
+
+
 def test_a_limit_that_no_model_of_the_parents_layers_keeps_is_named() -> None:
     least = Architecture.from_json({**PARENT.to_json(), "n_layers": 1, "n_heads": 4,
                                     "n_kv_heads": 2, "d_ff": 100})  # fmt: skip

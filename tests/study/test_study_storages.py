@@ -251,7 +251,7 @@ def test_a_study_deleted_in_optuna_starts_anew(opened: Opened, candidate: Candid
 def test_an_unknown_trial_is_an_input_error(opened: Opened) -> None:
     study = opened()
     for use in (study.trial, study.directory, study.curve, partial(study.request, request="pause")):
-        with pytest.raises(InputError, match="trial=7: no such trial in Study"):
+        with pytest.raises(InputError, match="trial=7: no such trial in study '"):
             use(7)
 
 
