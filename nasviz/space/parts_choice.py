@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nasviz.errors import InputError
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import Scores, most_important
 from nasviz.space.kept import Indices, Kept, groups_of
@@ -109,6 +110,7 @@ class PartsChoice:
         keeps the first ones. Raises `InputError` for a choice that leaves no architecture.
         """
         a, layers = self.parent, sorted(self.layers)
+        self._check_something_stays()
         scores = np.zeros((a.n_layers, a.experts, a.d_ff)) if importance is None else importance
         return Kept.of(
             a,
@@ -116,6 +118,11 @@ class PartsChoice:
             heads=[sorted(self.heads[layer]) for layer in layers],
             ff_units=[self._units(layer, scores[layer]) for layer in layers],
         )
+
+    def _check_something_stays(self) -> None:
+        for parts, named in ((self.heads, "head"), (self.d_ff, "feed-forward unit")):
+            if self.layers and not any(parts[layer] for layer in self.layers):
+                raise InputError(f"no layer keeps a {named}; keep some in one layer at least")
 
     def _units(self, layer: int, scores: Scores) -> list[Indices]:
         there = self.parent.sizes_of(layer).d_ff

@@ -13,7 +13,6 @@ from nasviz.space.architecture import Architecture
 from nasviz.space.candidate import Candidate
 from nasviz.study.road_curves import BothRoads
 from nasviz.study.trial import Trial
-from nasviz.widgets.exit_words import signed
 from nasviz.widgets.html import (
     Html,
     alert,
@@ -88,13 +87,13 @@ def cost_table(
         for label, old, new, unit in figures
     ]
     had, has = quality
-    change = NOT_KNOWN if had is None or has is None else signed(has / had - 1)
+    share = NOT_KNOWN if had is None or has is None else f"{has / had:.1%}"
     rows.append(
         [
             text("bits/byte, unhealed"),
             text(NOT_KNOWN if had is None else f"{had:.3f}"),
             bold(NOT_KNOWN if has is None else f"{has:.3f}"),
-            text(change),
+            text(share),
         ]
     )
     return table(("", "parent", "pruned", "share"), rows, css="nv-ways nv-beside")

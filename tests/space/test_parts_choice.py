@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,11 @@ def test_what_no_model_can_have_says_so() -> None:
     assert (nothing.most_groups, nothing.most_d_ff) == (0, 0)
     with pytest.raises(InputError):
         nothing.kept(None)
+
+
+def test_a_model_without_any_head_or_feed_forward_unit_is_refused_in_words() -> None:
+    headless = replace(WHOLE, heads=(frozenset(),) * len(WHOLE.heads))
+    with pytest.raises(InputError, match="no layer keeps a head; keep some in one layer"):
+        headless.kept(None)
+    with pytest.raises(InputError, match="no layer keeps a feed-forward unit; keep some"):
+        WHOLE.with_d_ff(0).kept(None)

@@ -284,7 +284,7 @@ def test_a_score_is_shown_beside_the_parents_and_in_the_three_ways(tmp_path: Pat
         assert isinstance(running, ScoreOrder)
         tab.process.say(bits_per_byte=bits[running.kept], seconds=60.0, done=True)
     said = tab.tab.child.cost.value
-    for figure in ("2.000", "2.500", "+25 %"):
+    for figure in ("2.000", "2.500", "125.0%"):
         assert figure in said.replace("\N{NO-BREAK SPACE}", " ")
     assert "scoring" not in tab.tab.child.scored.value
     ways = tab.tab.ways.value
