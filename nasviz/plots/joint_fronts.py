@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from nasviz.cost.units import quantity
 from nasviz.plots.axis import Axis, Columns, Content, fitted_axis, new_figure
 from nasviz.plots.front import Objective
-from nasviz.plots.legend_row import add_legend_row, refresh_with_legend
-from nasviz.plots.theme import DASHES, MARKERS, SERIES
+from nasviz.plots.legend_row import refresh_with_legend
+from nasviz.plots.seed_bands import add_seed_bands
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure  # noqa: N812
@@ -61,30 +61,8 @@ def draw_joint_fronts(record: JointFronts) -> Figure:
     Parts by arm: `NAME spread` (from the best to the worst seed), `NAME middle` (steps) and
     `NAME points` (every winner of every seed).
     """
-    from bokeh.models import HoverTool
-
     drawn = new_figure("log" if record.cost.log else "linear")
-    dots: list[Any] = []
-    for place, name in enumerate(record.reached):
-        colour = SERIES[place % len(SERIES)]
-        drawn.varea("x", "low", "high", name=f"{name} spread", color=colour, alpha=0.16)
-        drawn.line(
-            "x", "y", name=f"{name} middle", color=colour, line_width=2,
-            line_dash=DASHES[place % len(DASHES)],
-        )  # fmt: skip
-        dots.append(
-            drawn.scatter(
-                "x",
-                "y",
-                name=f"{name} points",
-                color=colour,
-                size=7,
-                alpha=0.75,
-                marker=MARKERS[place % len(MARKERS)],
-            )
-        )
-    drawn.add_tools(HoverTool(renderers=dots, tooltips=[("", "@label")]))
-    add_legend_row(drawn, {f"{name} points": name for name in record.reached})
+    add_seed_bands(drawn, record.reached, "middle")
     refresh_with_legend(drawn, joint_fronts_content(record))
     return drawn
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nasviz.cost.units import quantity
 from nasviz.plots.axis import Columns, Content, fitted_axis, new_figure
-from nasviz.plots.legend_row import add_legend_row, refresh_with_legend
-from nasviz.plots.theme import DASHES, GREY, MARKERS, SERIES
+from nasviz.plots.legend_row import refresh_with_legend
+from nasviz.plots.seed_bands import add_seed_bands
+from nasviz.plots.theme import GREY
 from nasviz.quality.road_over_seeds import RoadOverSeeds
 
 if TYPE_CHECKING:
@@ -33,35 +34,13 @@ def draw_roads(record: Roads) -> Figure:
     Parts by road: `NAME spread` (from the best to the worst seed), `NAME mean` and `NAME points`
     (every seed); and `crossing`, with `crossing label`.
     """
-    from bokeh.models import HoverTool
-
     drawn = new_figure("log")
-    dots: list[Any] = []
-    for place, name in enumerate(record.roads):
-        colour = SERIES[place % len(SERIES)]
-        drawn.varea("x", "low", "high", name=f"{name} spread", color=colour, alpha=0.16)
-        drawn.line(
-            "x", "y", name=f"{name} mean", color=colour, line_width=2,
-            line_dash=DASHES[place % len(DASHES)],
-        )  # fmt: skip
-        dots.append(
-            drawn.scatter(
-                "x",
-                "y",
-                name=f"{name} points",
-                color=colour,
-                size=7,
-                alpha=0.75,
-                marker=MARKERS[place % len(MARKERS)],
-            )
-        )
+    add_seed_bands(drawn, record.roads, "mean")
     drawn.segment("x", "low", "x", "high", name="crossing", color=GREY, line_dash="dotted")
     drawn.text(
         "x", "high", "label", name="crossing label", color=GREY, text_font_size="11px",
         text_baseline="top", text_align="side", x_offset="away",
     )  # fmt: skip
-    drawn.add_tools(HoverTool(renderers=dots, tooltips=[("", "@label")]))
-    add_legend_row(drawn, {f"{name} points": name for name in record.roads})
     refresh_with_legend(drawn, roads_content(record))
     return drawn
 
