@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nasviz.cost.estimate import estimate
 from nasviz.cost.hardware import Hardware
 from nasviz.cost.units import NOT_KNOWN, quantity
 from nasviz.cost.workload import Workload
@@ -26,6 +25,7 @@ from nasviz.widgets.html import (
     text,
 )
 from nasviz.widgets.origin_words import family_words
+from nasviz.widgets.static_cost import static_cost
 
 
 def parent_head(trial: Trial) -> Html:
@@ -67,7 +67,7 @@ def cost_table(
 
     Both are of the calibration part, the child's unhealed.
     """
-    before, after = (estimate(each, workload, hardware) for each in (parent, child))
+    before, after = (static_cost(each, workload, hardware) for each in (parent, child))
     figures = (
         ("weights", before.parameters.total, after.parameters.total, ""),
         ("their bytes", before.memory.weights_bytes, after.memory.weights_bytes, "B"),

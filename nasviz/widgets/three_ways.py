@@ -16,6 +16,7 @@ from nasviz.space.architecture import Architecture
 from nasviz.space.kept import Kept
 from nasviz.widgets.exit_reading import ExitReading
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
+from nasviz.widgets.static_cost import static_cost
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def pruned_way(
     child: Architecture, bits: float | None, workload: Workload, hardware: Hardware
 ) -> Way:
     """Return the pruned model: what is gone is not held."""
-    cost = estimate(child, workload, hardware)
+    cost = static_cost(child, workload, hardware)
     return Way(
         "pruned, as chosen", child.n_layers, float(cost.memory.weights_bytes), 0.0, bits,
         float(cost.latency.time_per_output_token_s),
@@ -51,10 +52,10 @@ def fixed_exit_way(
 
     It says and takes what the model of its first `depth` layers does, and holds the rest as well.
     """
-    shallow = estimate(
+    shallow = static_cost(
         Kept.of(parent, layers=range(depth)).architecture(parent), workload, hardware
     )
-    held = estimate(parent, workload, hardware).memory.weights_bytes
+    held = static_cost(parent, workload, hardware).memory.weights_bytes
     return Way(
         f"fixed exit after {depth}", depth, float(held),
         idle_layer_bytes(parent, depth, workload), bits,
