@@ -156,6 +156,7 @@ def _roads(found: RoadsComparison) -> list[str]:
             lines.append(f"{f'{target}, at {account}':<64}{_figures(difference)}  {said}")
         crossing = found.crossing(target)
         reached = [each for each in found.crossings(target) if each is not None]
+        leads = sum(run.from_new_leads(target) for run in found.runs.values())
         if crossing is not None:
             lines.append(
                 f"  training from new is as good from {printed(crossing.mean, 'FLOP')} on "
@@ -164,7 +165,7 @@ def _roads(found: RoadsComparison) -> list[str]:
         else:
             lines.append(
                 f"  training from new is as good within that in {len(reached)} of "
-                f"{len(found.runs)} seeds"
+                f"{len(found.runs)} seeds, and ahead from the start in {leads}"
             )
     return lines
 

@@ -1,15 +1,19 @@
-"""FLOPs of measuring what a model's parts are worth, a token of the text that they are measured on.
+"""FLOPs of finding out what goes of a model: its parts, its weights, or what its layers become.
 
-As many as reading it takes, once or several times: pruning is charged with them, since training the
-same sizes from new measures nothing. Methods that read no text cost nothing.
+As many as reading a text takes, once or many times: pruning is charged with them, since training
+the same sizes from new measures nothing. Methods that read no text cost nothing.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from nasviz.cost.estimate import estimate
+from nasviz.cost.replacement import Pricing, forward_flops
 from nasviz.space.architecture import Architecture
 from nasviz.space.importance import parts_go, steps_to
 from nasviz.space.pruning import LayerImportance, PartImportance, Pruning
+from nasviz.space.sparsity import Sparsity
 
 
 def measuring_flops(parent: Architecture, target: Architecture, pruning: Pruning) -> float:
@@ -55,6 +59,34 @@ def layers_flops(model: Architecture, importance: LayerImportance, n_layers: int
     if importance == "greedy":
         return sum(without_each(left) for left in range(model.n_layers, n_layers, -1))
     return 0.0
+
+
+def zeros_flops(model: Architecture, sparsity: Sparsity) -> float:
+    """Return the FLOPs a token of finding which of a model's weights become zero.
+
+    Where inputs count, each layer runs before its zeros are set and again with them.
+    """
+    return 2 * (_forward(model) - _head(model)) if sparsity.importance == "activation" else 0.0
+
+
+def search_flops(
+    pricing: Pricing, solution: Architecture, read: int, taught_on: int = 0, learned: int = 0
+) -> float:
+    """Return the FLOPs of scoring all choices on `read` tokens, and of comparing the `solution`.
+
+    A choice for a layer runs through that layer and all above it, and beside it the parent's head.
+    Where it is taught before, on `learned` tokens of the `taught_on` that there are, it takes three
+    times a pass through the one layer, and one more on all to see what is left.
+    """
+    head, table = pricing.used(forward_flops)  # (L, C), the first choice the parent's own
+    own, others = table[:, 0], table[:, 1:]
+    above = own.sum() - np.cumsum(own)  # (L,)
+    scored = float((others + above[:, None] + 2 * head).sum()) * read
+    whole = own.sum() + head
+    taught = float(others.sum()) * (3 * learned + taught_on)
+    between = own.sum() * (read + taught_on)  # from layer to layer, for all choices alike
+    compared = (whole + _forward(solution) + head) * read
+    return scored + taught + float(between + whole * read + compared)
 
 
 def _forward(model: Architecture) -> float:

@@ -30,12 +30,14 @@ _LEAST = 1e-8
 def set_zeros(model: Transformer, sparsity: Sparsity, texts: Tensor) -> None:
     """Set the least important weights of each of `model`'s layers to zero, in place.
 
-    Inputs are measured on texts (B, T), layer by layer: each sees what the layers before it say
-    with their zeros. Raises `InputError` where a matrix has no whole blocks.
+    By activation, inputs are measured on texts (B, T), layer by layer: each sees what the layers
+    before it say with their zeros. By magnitude nothing is read. Raises `InputError` where a matrix
+    has no whole blocks.
     """
     device = model.token_embedding.weight.device
+    read = batched(texts) if sparsity.importance == "activation" else ()
     with evaluating(model):
-        states = [model.embed(some.to(device)) for some in batched(texts)]
+        states = [model.embed(some.to(device)) for some in read]
         for layer, block in enumerate(blocks_of(model)):
             matrices = list(matrices_of(block))
             through = partial(model.run_layers, start=layer, stop=layer + 1)

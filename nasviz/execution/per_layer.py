@@ -18,8 +18,8 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from nasviz.corpus.tokenized import TokenizedCorpus
-from nasviz.cost.measuring import parts_flops
-from nasviz.cost.replacement import Pricing, forward_flops
+from nasviz.cost.measuring import parts_flops, search_flops
+from nasviz.cost.replacement import Pricing
 from nasviz.evaluation.importance.methods import PARTS
 from nasviz.evaluation.importance.texts import windows_of
 from nasviz.evaluation.replacement.local import Teaching
@@ -119,7 +119,8 @@ class LayerSearch:
             "measured_rise": rise,
             "scores": {"choices": _choices_json(choices), "layers": stored.layers},
         }
-        flops = _flops(pricing, texts.numel(), 0 if teaching is None else teaching.tokens)
+        taught = (0, 0) if teaching is None else (teaching.texts.numel(), teaching.tokens)
+        flops = search_flops(pricing, child.architecture, texts.numel(), *taught)
         flops += parts_flops(parent, self.pruning.importance) * texts.numel()
         return Searched(child, kept, facts, spent + time.perf_counter() - began, flops)
 
@@ -195,16 +196,3 @@ def _solution(problem: ReplacementProblem, chosen: Chosen, seed: int) -> dict[st
 
 def _choices_json(choices: Choices) -> list[list[dict[str, int] | None]]:
     return [[None if each is None else each.to_json() for each in layer] for layer in choices]
-
-
-def _flops(pricing: Pricing, read: int, learned: int) -> float:
-    """Return the FLOPs of scoring all choices on `read` tokens, each taught on `learned` before.
-
-    A choice for a layer runs through that layer and all above it, and beside it the parent's head;
-    teaching takes three times a pass through the one layer.
-    """
-    base, table = pricing.used(forward_flops)  # (L, C), the first choice the parent's own
-    above = np.concatenate([table[::-1, 0].cumsum()[::-1][1:], [0.0]])  # (L,)
-    others = table[:, 1:]
-    scored = (others + above[:, None] + 2 * base).sum() * read
-    return float(scored + 3 * others.sum() * learned)

@@ -13,7 +13,7 @@ import torch
 
 from nasviz.corpus.corpus import Corpus
 from nasviz.corpus.tokenized import TokenizedCorpus, tokenize_by
-from nasviz.cost.measuring import measuring_flops
+from nasviz.cost.measuring import measuring_flops, zeros_flops
 from nasviz.evaluation.importance.methods import prune_to
 from nasviz.evaluation.importance.texts import calibration_texts
 from nasviz.evaluation.scoring import BATCH_TOKENS, score
@@ -51,9 +51,9 @@ class PrunedStart:
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
     the search part), the `seconds` that measuring and cutting took, `sparsity` where weights were
-    set to zero (how, and the density that was counted), the `flops` of measuring importance and of
-    a search of the layers (none where parts were chosen by hand), and what came of such a search,
-    `per_layer` (`nasviz.execution.per_layer.Searched`).
+    set to zero (how, and the density that was counted), the `flops` of measuring importance, of a
+    search of the layers and of choosing zeros (none where parts were chosen by hand), and what came
+    of such a search, `per_layer` (`nasviz.execution.per_layer.Searched`).
     `sizes` are those that pruning came to.
     """
 
@@ -101,7 +101,9 @@ def prepare(
     if cut is None:
         return None
     child, kept, found = cut
-    zeros = _with_zeros(child, lineage, tokenized)
+    zeros, zeros_took = _with_zeros(child, lineage, tokenized)
+    if zeros_took:
+        found["flops"] = found.get("flops", 0.0) + zeros_took
     seconds = time.perf_counter() - began
     # In the few bits that it is healed for, where it is.
     policy = trial.candidate.inference
@@ -148,17 +150,20 @@ def _cut(
     return *prune_to(model, target, lineage.pruning, texts), {"flops": flops}
 
 
-def _with_zeros(child: Transformer, lineage: Lineage, text: TokenizedCorpus) -> dict[str, Any]:
-    """Set weights of the pruned model to zero, where that is asked for; return what is stored."""
+def _with_zeros(
+    child: Transformer, lineage: Lineage, text: TokenizedCorpus
+) -> tuple[dict[str, Any], float]:
+    """Set weights of the pruned model to zero, where that is asked for.
+
+    Returns what is stored of it, and the FLOPs of choosing them.
+    """
     if lineage.sparsity is None:
-        return {}
+        return {}, 0.0
     tokens = lineage.pruning.calibration_tokens
-    set_zeros(
-        child,
-        lineage.sparsity,
-        calibration_texts(text, child.architecture.context_length, tokens),
-    )
-    return {"sparsity": {**lineage.sparsity.to_json(), **density(child)}}
+    texts = calibration_texts(text, child.architecture.context_length, tokens)
+    set_zeros(child, lineage.sparsity, texts)
+    flops = zeros_flops(child.architecture, lineage.sparsity) * texts.numel()
+    return {"sparsity": {**lineage.sparsity.to_json(), **density(child)}}, flops
 
 
 def _on_the_curve(model: Transformer, text: TokenizedCorpus) -> float:

@@ -166,8 +166,8 @@ def test_arrow_keys_move_a_slider_and_pick_candidates_on_the_map(
 
 def test_arrow_keys_go_from_tab_to_tab(page: Page) -> None:
     page.get_by_role("tab", name="Training").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    for _ in range(3):  # past Dynamic and Compression
+        page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Start search")).to_be_visible()
     page.keyboard.press("ArrowLeft")

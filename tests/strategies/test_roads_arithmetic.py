@@ -142,13 +142,15 @@ def test_where_training_from_new_never_catches_up_one_child_is_enough() -> None:
     assert found.crossings(DEPTH)[0] is None
     assert found.children(DEPTH)[0] == 1.0
     assert found.crossing(DEPTH) is None  # one of the seeds has none
-    assert "as good within that in 1 of 2 seeds" in as_text(found)
+    assert "as good within that in 1 of 2 seeds, and ahead from the start in 0" in as_text(found)
 
 
 def test_where_training_from_new_leads_from_the_start_no_number_of_children_pays() -> None:
-    found = comparison(seed_run(0.0, 3.1, (3.0, 2.6, 2.4)))
-    assert found.crossings(DEPTH) == [100.0]
-    assert found.children(DEPTH) == [None]
+    found = comparison(seed_run(0.0, 3.1, (3.0, 2.6, 2.4)), seed_run(0.0, 2.5, (3.0, 2.6, 2.4)))
+    assert found.crossings(DEPTH) == [None, USUAL.crossings(DEPTH)[0]]
+    assert found.children(DEPTH)[0] is None
+    assert found.crossing(DEPTH) is None  # an end of the range is no place where they cross
+    assert "as good within that in 1 of 2 seeds, and ahead from the start in 1" in as_text(found)
 
 
 def test_methods_are_held_against_the_mean_of_chance_before_and_after_healing() -> None:

@@ -91,6 +91,11 @@ class SeedRun:
         """Return the pruned model of a target, cut by the usual importance."""
         return next(iter(self.pruned[target].values()))
 
+    def from_new_leads(self, target: str) -> bool:
+        """Return whether training from new is as good as pruning on the healing's compute alone."""
+        start = self.scratch[target][ACCOUNTS[0]]
+        return start.bits_per_byte <= self.healed(target).bits_per_byte
+
     def compute(self, target: str) -> dict[str, float]:
         """Return what the pruned model of a target took, by account, FLOPs."""
         return accounts(self.healed(target).flops, self.parent.flops, len(self.scratch))

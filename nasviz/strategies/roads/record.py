@@ -75,11 +75,14 @@ class RoadsComparison:
     def crossings(self, target: str) -> list[float | None]:
         """Return from which compute on training from new is as good, by seed, FLOPs.
 
-        None where it is behind even with the whole parent's compute.
+        None where the roads don't cross: where it is behind even with the whole parent's compute,
+        or ahead with the healing's alone.
         """
         return [
-            overtaken_at(self.pruned_road(seed, target), self.scratch_road(seed, target))
-            for seed in self.runs
+            None
+            if run.from_new_leads(target)
+            else overtaken_at(self.pruned_road(seed, target), self.scratch_road(seed, target))
+            for seed, run in self.runs.items()
         ]
 
     def crossing(self, target: str) -> Interval | None:
@@ -240,9 +243,6 @@ def _unhealed(outcome: Outcome) -> float:
 
 
 def _children(run: SeedRun, target: str, crossing: float | None) -> float | None:
-    healed, start = run.healed(target), run.scratch[target][ACCOUNTS[0]]
     if crossing is None:
-        return 1.0
-    if start.bits_per_byte <= healed.bits_per_byte:
-        return None
-    return max(1.0, run.parent.flops / (crossing - healed.flops))
+        return None if run.from_new_leads(target) else 1.0
+    return max(1.0, run.parent.flops / (crossing - run.healed(target).flops))
