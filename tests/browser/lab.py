@@ -254,11 +254,21 @@ class Notebook:
             time.sleep(0.1)
             value = self.evaluate(expression)
 
-    def close(self) -> None:
-        """Let go of the kernel's channels and shut the kernel down."""
+    def restart_kernel(self) -> None:
+        """Restart the kernel as the page's own button does; what asks it next connects anew."""
+        self._let_go()
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+
+    def _let_go(self) -> None:
         if self._client is not None:
             self._client.stop_channels()
             self._client = None
+
+    def close(self) -> None:
+        """Let go of the kernel's channels and shut the kernel down."""
+        self._let_go()
         for session in self.lab.get("/api/sessions"):
             if session["path"] == self.name:
                 request = urllib.request.Request(

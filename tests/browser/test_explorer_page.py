@@ -163,9 +163,7 @@ def test_train_search_reload_restart_and_the_trials_are_found_again(
     page.wait_for_selector(".nv-pill:has-text('4 trained')")
 
     notebook.save()
-    page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    notebook.restart_kernel()
     page.wait_for_selector(".nv-explorer.nv-lost")
     page.wait_for_timeout(2 * SECOND)
     run(notebook)

@@ -87,9 +87,7 @@ def test_taps_holds_views_reload_theme_and_restart(
     page.wait_for_selector(READY, timeout=30 * SECOND)
     assert shown_title(notebook) == "third"
 
-    page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    notebook.restart_kernel()
     expect(page.locator(".nasviz-banner").first).to_be_visible(timeout=20 * SECOND)
     expect(page.locator(READY).first).to_be_visible()
     page.screenshot(path=screenshots / "figure-kernel-gone.png")

@@ -77,9 +77,7 @@ def test_reload_second_view_and_restart_keep_the_map(
 
     # a restarted kernel: a banner, and a map that still moves
     assert not page.locator(".nasviz-banner").first.is_visible()
-    page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    notebook.restart_kernel()
     expect(page.locator(".nasviz-banner").first).to_be_visible(timeout=20 * SECOND)
     before = first.get_attribute("data-view")
     page.get_by_role("button", name="+", exact=True).first.click()

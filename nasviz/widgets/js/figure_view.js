@@ -77,6 +77,7 @@ function buffersById({ ids, buffers }) {
 class DocumentView {
   constructor(model, el, shared) {
     this.model = model;
+    this.el = el;
     this.shared = shared;
     this.id = crypto.randomUUID();
     this.frame = document.createElement("div");
@@ -175,6 +176,7 @@ class DocumentView {
     if (!this.document || this.queue.size === 0) return;
     const patch = this.document.create_json_patch([...this.queue.values()]);
     this.queue.clear();
+    if (this.el.classList.contains("nasviz-kernel-gone")) return; // its banner moves ranges too
     this.model.send({ type: "patch", origin: this.id, json: JSON.stringify(patch) });
   }
 
