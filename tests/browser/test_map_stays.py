@@ -75,7 +75,7 @@ def test_reload_second_view_and_restart_keep_the_map(
     shown, kept = (json.loads(each or "[]") for each in (first.get_attribute("data-view"), view))
     assert shown == pytest.approx(kept, rel=1e-3)
 
-    # a restarted kernel: a banner, and a map that still moves
+    # a restarted kernel: a banner, and a map that still moves and takes a lasso
     assert not page.locator(".nasviz-banner").first.is_visible()
     notebook.restart_kernel()
     expect(page.locator(".nasviz-banner").first).to_be_visible(timeout=20 * SECOND)
@@ -83,6 +83,17 @@ def test_reload_second_view_and_restart_keep_the_map(
     page.get_by_role("button", name="+", exact=True).first.click()
     page.wait_for_timeout(400)
     assert first.get_attribute("data-view") != before
+    first.scroll_into_view_if_needed()
+    box = first.bounding_box()
+    assert box is not None
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    for across, down in ((0.7, 0.3), (0.7, 0.7), (0.3, 0.7)):
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    expect(page.locator(".nasviz-map-live").first).to_contain_text("candidates picked")
     page.screenshot(path=screenshots / "map-kernel-gone.png")
     assert not notebook.errors
 

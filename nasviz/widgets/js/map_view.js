@@ -18,6 +18,7 @@ const REPORT_AFTER = 120; // ms of rest before counts and front go to the kernel
 export class MapView {
   constructor(model, el, shared) {
     this.model = model;
+    this.el = el;
     this.shared = shared;
     this.lassoing = false;
     this.chrome = new MapChrome(el, {
@@ -476,7 +477,7 @@ export class MapView {
       const marks = this.marks.filter((mark) => insidePath(mark.x, mark.y, places)).map(({ id }) => id);
       this.shared.lasso = { path: places, axes: this.fitted, count: rows.length + marks.length };
       const ids = Float64Array.from(rows, (row) => this.shared.sample.idOf(row));
-      this.model.send({ type: "lasso", marks }, undefined, [ids.buffer]);
+      this.tellLasso(marks, ids);
       this.chrome.say(`${rows.length + marks.length} candidates picked`);
       this.lassoing = false;
       for (const view of this.shared.views) view.schedule();
@@ -487,8 +488,13 @@ export class MapView {
   clearLasso() {
     if (!this.shared.lasso) return;
     this.shared.lasso = null;
-    this.model.send({ type: "lasso", marks: [] }, undefined, [new ArrayBuffer(0)]);
+    this.tellLasso([], new Float64Array());
     for (const view of this.shared.views) view.schedule();
+  }
+
+  tellLasso(marks, ids) {
+    if (this.el.classList.contains("nasviz-kernel-gone")) return;
+    this.model.send({ type: "lasso", marks }, undefined, [ids.buffer]);
   }
 
   // Arrow keys: to the nearest candidate in that direction (dy counts downwards, as on screen).
