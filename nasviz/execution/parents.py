@@ -11,8 +11,8 @@ from nasviz.space.lineage import Lineage
 from nasviz.study.study import Study
 from nasviz.study.trial import trial_number
 
-# The file that every checkpoint of ours has: `nasviz.model.checkpoint.ARCHITECTURE`, without torch.
-_ARCHITECTURE = "architecture.json"
+# The files of every checkpoint of ours: `nasviz.model.checkpoint` names them, but needs torch.
+_ARCHITECTURE, _WEIGHTS = "architecture.json", "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def parent_folder(study: Study, lineage: Lineage) -> Path:
     if trial.state != "complete" or not (folder / _ARCHITECTURE).is_file():
         why = f" ({trial.reason})" if trial.reason else ""
         raise InputError(f"trial {trial.number} is {trial.state}{why}: there is no model to prune")
+    if not (folder / _WEIGHTS).is_file():
+        raise InputError(
+            f"trial {trial.number}: {folder / _WEIGHTS} is gone; put it back or train the model "
+            "again, then prune it"
+        )
     return folder
 
 

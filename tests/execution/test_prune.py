@@ -421,6 +421,14 @@ def test_a_parent_that_went_away_meanwhile_is_the_trials_failure(
     assert "is broken" in trial.reason
 
 
+def test_a_trial_whose_weights_were_deleted_is_no_parent(trained: Study) -> None:
+    weights = trained.directory(0) / "weights.safetensors"
+    away = weights.rename(weights.with_suffix(".away"))
+    with pytest.raises(InputError, match=r"weights\.safetensors is gone; put it back or train"):
+        add_pruned(trained, 0, TARGET)
+    away.rename(weights)
+
+
 @pytest.fixture
 def worker(trained: Study, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker may come for the study, and leaves with the test."""

@@ -165,6 +165,16 @@ def test_without_a_trained_model_the_tab_says_what_to_do(tmp_path: Path) -> None
     assert "trial 5" in chosen.tab.head.value
 
 
+def test_a_parent_chosen_in_one_study_is_not_chosen_in_another(tmp_path: Path) -> None:
+    other = trial_with(Candidate(SIZES.with_(n_layers=2)), 5)
+    tab = Tab(tmp_path, PARENT, other)
+    tab.tab.chooser.values = {"parent": 5}
+    assert "trial 5" in tab.tab.head.value
+    tab.state.study = StudySnapshot("other", "sqlite:///other.db", (PARENT, other))
+    assert tab.tab.chooser.values == {"parent": None}
+    assert "trial 3" in tab.tab.head.value, "the selection's again"
+
+
 def test_a_parent_whose_files_are_gone_says_so(tmp_path: Path) -> None:
     tab = Tab(tmp_path)
     tab.errands.refusal = f"trial 3 is complete: there is no model to prune {HOSTILE}"

@@ -59,6 +59,7 @@ class CompressionTab:
         self._appraising = Appraising(appraiser, self._told)
         self._lock = threading.RLock()
         self._parent: tuple[str, int] | None = None  # whose parts are on show
+        self._offered_of = ""  # the study whose trials the chooser offers
         self._reading: ParentReading | None = None
         self._bits: dict[Kept, float] = {}  # by what is kept of the parent
         self._pass_s: float | None = None
@@ -119,8 +120,9 @@ class CompressionTab:
             (None, *(each.number for each in offered)), ("the selection", *names),
         )  # fmt: skip
         chosen = self.chooser.values.get("parent")
-        if chosen not in knob.values:
-            chosen = None
+        if chosen not in knob.values or self._offered_of != self.state.study.url:
+            chosen = None  # a number of another study is another trial
+        self._offered_of = self.state.study.url
         if [knob.to_json()] != self.chooser.knobs or self.chooser.values != {"parent": chosen}:
             self.chooser.show_rows([knob], {"parent": chosen})
 
