@@ -11,13 +11,23 @@ from numpy.typing import NDArray
 
 from nasviz.plots.axis import Axis
 from nasviz.plots.density import count_cells, grid_over
-from nasviz.plots.pens import Pen, Place, PngPen, SvgPen
-from nasviz.plots.theme import BLUE, CLOUD, GOLD, GREEN, INK, LINE, PAGE, SOFT, VERMILLION
+from nasviz.plots.pens import Pen, PngPen, SvgPen
+from nasviz.plots.still_legend import (
+    ROW,
+    diamond,
+    draw_arrow,
+    draw_dashes,
+    draw_legend,
+    legend_rows,
+)
+from nasviz.plots.theme import BLUE, GOLD, GREEN, INK, LINE, PAGE, SOFT, VERMILLION
 
 _CELL = 4.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 12.0, 74.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 12.0, 57.0
 _FEW, _MANY = np.array([0, 114, 178, 33]), np.array([0, 68, 122, 235])
 _CHARACTER = 6.6  # a generous width of one at 12 px
+_CLEAR = 9.0  # between a point and the end of what ties it to another
+_SHORTEST = 4.0  # of a tie: nearer points lie on each other
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,21 @@ class StillMark:
     ringed: bool = False
 
 
+@dataclass(frozen=True)
+class StillTie:
+    """What joins two points: "pruned" from a parent to its child, "twin" from that to its rival."""
+
+    kind: str
+    start: tuple[float, float]
+    end: tuple[float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class MapStill:
     """What the picture shows, in the data's own numbers.
 
     `xs`, `ys` (n,) are the candidates that pass the filters, `front` the rows of their front in
-    order; `selected` are points to ring, `note` is the line below the legend.
+    order; `ties` join marks, `selected` are points to ring, `note` is the line below the legend.
     """
 
     x: Axis
@@ -50,6 +69,7 @@ class MapStill:
     ys: NDArray[np.float64]
     front: NDArray[np.int64]
     marks: tuple[StillMark, ...] = ()
+    ties: tuple[StillTie, ...] = ()
     selected: tuple[tuple[float, float], ...] = ()
     note: str = ""
 
@@ -75,7 +95,8 @@ class _Picture:
         self.record = record
         self.pen = pen
         self.left, self.right = _LEFT, width - _RIGHT
-        self.top, self.bottom = _TOP, height - _BOTTOM
+        self.rows = legend_rows(_signs(record), self.right - self.left)
+        self.top, self.bottom = _TOP, height - _BOTTOM - ROW * len(self.rows)
         self.x_ends = _ends(record.x)
         self.y_ends = _ends(record.y)
 
@@ -84,6 +105,7 @@ class _Picture:
         self.pen.clip((self.left, self.top, self.right, self.bottom))
         self.cloud()
         self.front()
+        self.ties()
         self.pen.clip(None)
         self.landmarks()
         self.marks()
@@ -156,7 +178,7 @@ class _Picture:
         seen = list(self.seen("landmark"))
         taken = [(x - 7, x + 7, y) for _, x, y in seen]
         for mark, x, y in seen:
-            self.pen.area(_diamond(x, y, 6), GOLD, PAGE)
+            self.pen.area(diamond((x, y), 6), GOLD, PAGE)
             start, end = x + 8, x + 12 + len(mark.label) * _CHARACTER
             crossed = [each for each in taken if abs(y - each[2]) < 14]
             if end < self.right and all(start > each[1] or end < each[0] for each in crossed):
@@ -169,38 +191,29 @@ class _Picture:
             if mark.kind in kinds and math.isfinite(x + y) and self.holds(x, y):
                 yield mark, x, y
 
+    def ties(self) -> None:
+        """Draw what was made of what, from beside one point to beside the other."""
+        for tie in self.record.ties:
+            (x0, y0), (x1, y1) = ((self.across(x), self.down(y)) for x, y in (tie.start, tie.end))
+            length = math.hypot(x1 - x0, y1 - y0)
+            if not math.isfinite(length) or length < _SHORTEST:
+                continue
+            share = min(_CLEAR / length, 1 / 3)
+            across, down = share * (x1 - x0), share * (y1 - y0)
+            draw = draw_arrow if tie.kind == "pruned" else draw_dashes
+            draw(self.pen, (x0 + across, y0 + down), (x1 - across, y1 - down))
+
     def legend(self) -> None:
-        at, line = self.left, self.bottom + 55
-        kinds = {mark.kind for mark in self.record.marks}
-        items = [("few", "candidates: the darker, the more"), ("front", "front, predicted")]
-        if any(mark.ringed for mark in self.record.marks):
-            kinds.add("ring")
-        names = {"trained": "trained", "ring": "dynamic", "waiting": "in training"}
-        names["landmark"] = "known model"
-        items += [(kind, name) for kind, name in names.items() if kind in kinds]
-        for kind, label in items:
-            self.swatch(kind, at + 6, line - 4)
-            self.pen.text((at + 18, line), label, SOFT)
-            at += 34 + len(label) * _CHARACTER
-        self.pen.text((self.left, line + 16), self.record.note, SOFT)
-
-    def swatch(self, kind: str, x: float, y: float) -> None:
-        if kind == "few":
-            square = [(x - 5, y - 5), (x + 5, y - 5), (x + 5, y + 5), (x - 5, y + 5)]
-            self.pen.area(square, CLOUD)
-        elif kind == "front":
-            self.pen.line([(x - 8, y), (x + 8, y)], BLUE, 2)
-        elif kind == "landmark":
-            self.pen.area(_diamond(x, y, 5), GOLD)
-        elif kind == "ring":
-            self.pen.circle((x, y), 5.5, None, GREEN, 1.6)
-        else:
-            fill = VERMILLION if kind == "trained" else PAGE
-            self.pen.circle((x, y), 4.5, fill, VERMILLION, 1.6)
+        draw_legend(self.pen, self.rows, (self.left, self.bottom + 55))
+        line = self.bottom + 55 + ROW * len(self.rows) - 1
+        self.pen.text((self.left, line), self.record.note, SOFT)
 
 
-def _diamond(x: float, y: float, reach: float) -> list[Place]:
-    return [(x, y - reach), (x + reach, y), (x, y + reach), (x - reach, y)]
+def _signs(record: MapStill) -> list[str]:
+    """Return what the legend explains."""
+    ringed = any(mark.ringed for mark in record.marks)
+    kinds = [*(each.kind for each in record.marks), *(each.kind for each in record.ties)]
+    return ["few", "front", *kinds, *(["ring"] if ringed else [])]
 
 
 def density_pixels(counts: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -257,6 +257,7 @@ class CandidateMap(anywidget.AnyWidget):
                 names=names,
                 better=better,
                 marks=self.marks,
+                ties=self.ties,
                 selected=self._selected_places(),
             )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nasviz.errors import InputError
 from nasviz.widgets.candidate_map import CandidateMap
@@ -143,6 +145,32 @@ def test_the_still_picture_is_escaped_svg_that_counts_what_passes(shown: Candida
     assert "<script" not in picture
     left = int(((shown.column("n_layers") >= 3) & (shown.column("n_layers") <= 5)).sum())
     assert f"{left} of 997 candidates" in picture
+
+
+def test_the_still_picture_joins_a_parent_its_child_and_the_childs_twin(
+    shown: CandidateMap, tmp_path: Path
+) -> None:
+    places = {
+        "trial-0": {"seconds": 0.02, "bits_per_byte": 2.2},
+        "trial-1": {"seconds": 0.006, "bits_per_byte": 2.6},
+        "trial-2": {"seconds": 0.006, "bits_per_byte": 2.9},
+    }
+    marks = [Mark(name, name, "trained", values) for name, values in places.items()]
+    shown.set_marks([*marks, Mark("preset-a", "gpt", "landmark", places["trial-0"])])
+    assert "pruned from" not in shown.still()
+    strokes = shown.still().count("<path")
+    shown.ties = [
+        {"from": "trial-0", "to": "trial-1", "kind": "pruned"},
+        {"from": "trial-1", "to": "trial-2", "kind": "twin"},
+        {"from": "trial-1", "to": "trial-9", "kind": "twin"},  # of a trial that isn't on the map
+    ]
+    picture = shown.still()
+    assert "pruned from" in picture
+    assert "twin from scratch" in picture
+    assert picture.count("<path") > strokes + 4 + 2  # lines, heads and dashes, here and below
+    (tmp_path / "map.png").write_bytes(shown.png())
+    with Image.open(tmp_path / "map.png") as drawn:
+        assert drawn.size == (2000, 1280)
 
 
 def test_a_map_without_a_sample_has_no_picture_yet() -> None:
