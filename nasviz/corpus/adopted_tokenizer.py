@@ -114,7 +114,7 @@ def load_tokenizer(directory: str | Path) -> Tokenizer:
         adopted = data["pre_tokenizer"]["type"] != "ByteLevel"
     except OSError as error:
         raise InputError(f"tokenizer {folder}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"tokenizer {folder}: damaged ({error})") from None
     return _loaded(folder, data) if adopted else Tokenizer.load(folder)
 

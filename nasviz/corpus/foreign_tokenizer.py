@@ -19,6 +19,11 @@ from nasviz.corpus.spelling import ByteSpelling, Spelling, spelling_of
 from nasviz.corpus.tokenizer import N_BYTES, TOKENIZER_FILE, Tokenizer, spelled_merges
 from nasviz.errors import InputError
 
+# What reading a file raises that holds something else than it should.
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
+
 
 def read_foreign_tokenizer(
     directory: str | Path, vocab_size: int
@@ -35,6 +40,7 @@ def read_foreign_tokenizer(
         vocabulary = {str(token): int(number) for token, number in data["model"]["vocab"].items()}
         merges = [(str(left), str(right)) for left, right in spelled_merges(data)]
         spelling = spelling_of(data)
+        added = {str(each["content"]) for each in data.get("added_tokens") or ()}
     except FileNotFoundError:
         raise InputError(
             f"{directory} has no {TOKENIZER_FILE}, which says what its tokens stand for"
@@ -43,12 +49,12 @@ def read_foreign_tokenizer(
         raise InputError(
             f"{path} cuts text otherwise than the byte-pair encodings that are read: {error}"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{path} is no tokenizer of byte-pair encoding: {error!r}") from None
-    added = {each["content"] for each in data.get("added_tokens") or ()}
     ours = _numbered(path, spelling, vocabulary, merges, added)
     order = [vocabulary[token] for token in ours]
-    if len(set(order)) < len(order) or max(order) >= vocab_size or len(order) > vocab_size:
+    fitting = min(order) >= 0 and max(order) < vocab_size and len(order) <= vocab_size
+    if len(set(order)) < len(order) or not fitting:
         raise InputError(f"{path}: its ids don't fit into the model's vocab_size={vocab_size}")
     rest = sorted(set(range(vocab_size)) - set(order))
     pairs = tuple((ours[left], ours[right]) for left, right in merges)

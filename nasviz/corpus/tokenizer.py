@@ -32,6 +32,14 @@ SAFE_BORDER = re.compile(
 )
 
 
+def check_holds_text(vocab_size: int) -> None:
+    """Raise `InputError` for a vocabulary that has no room for every byte."""
+    if vocab_size < N_BYTES:
+        raise InputError(
+            f"vocab_size={vocab_size} can't hold text; at least {N_BYTES}, one for each byte"
+        )
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """A byte-level BPE vocabulary: ids 0 to 255 are the bytes, id 256 + i is the i-th merge.
@@ -47,11 +55,7 @@ class Tokenizer:
     merges: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.vocab_size < N_BYTES:
-            raise InputError(
-                f"vocab_size={self.vocab_size} can't hold text; at least {N_BYTES}, one for each "
-                "byte"
-            )
+        check_holds_text(self.vocab_size)
         if len(self.merges) > self.vocab_size - N_BYTES:
             raise InputError(
                 f"{len(self.merges)} merges don't fit into vocab_size={self.vocab_size}"
@@ -147,7 +151,7 @@ class Tokenizer:
             loaded = cls(int(config["vocab_size"]), tuple(merges))
         except OSError as error:
             raise InputError(f"tokenizer {folder}: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"tokenizer {folder}: damaged ({error})") from None
         if loaded.vocabulary() != vocabulary:
             raise InputError(f"tokenizer {folder}: its ids are not bytes first, then merges")

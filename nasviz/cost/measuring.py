@@ -74,16 +74,18 @@ def search_flops(
 ) -> float:
     """Return the FLOPs of scoring all choices on `read` tokens, and of comparing the `solution`.
 
-    A choice for a layer runs through that layer and all above it, and beside it the parent's head.
-    Where it is taught before, on `learned` tokens of the `taught_on` that there are, it takes three
-    times a pass through the one layer, and one more on all to see what is left.
+    A choice for a layer runs through that layer and all above it, and beside it the parent's head;
+    one that is the layer itself is not run. Where it is taught before, on `learned` tokens of the
+    `taught_on` that there are, it takes three times a pass through the one layer, and one more on
+    all to see what is left.
     """
     head, table = pricing.used(forward_flops)  # (L, C), the first choice the parent's own
-    own, others = table[:, 0], table[:, 1:]
+    own = table[:, 0]
     above = own.sum() - np.cumsum(own)  # (L,)
-    scored = float((others + above[:, None] + 2 * head).sum()) * read
+    run = np.array([[each != layer[0] for each in layer] for layer in pricing.choices])  # (L, C)
+    scored = float((run * (table + above[:, None] + 2 * head)).sum()) * read
     whole = own.sum() + head
-    taught = float(others.sum()) * (3 * learned + taught_on)
+    taught = float((run * table).sum()) * (3 * learned + taught_on)
     between = own.sum() * (read + taught_on)  # from layer to layer, for all choices alike
     compared = (whole + _forward(solution) + head) * read
     return scored + taught + float(between + whole * read + compared)

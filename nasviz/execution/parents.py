@@ -13,6 +13,7 @@ from nasviz.study.trial import trial_number
 
 # The files of every checkpoint of ours: `nasviz.model.checkpoint` names them, but needs torch.
 _ARCHITECTURE, _WEIGHTS = "architecture.json", "weights.safetensors"
+_SHOWN = 80  # characters of what was given as a folder
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def find_parent(parent: int | str | os.PathLike[str], study: Study | None) -> Pa
     trial has no model yet.
     """
     if isinstance(parent, str | os.PathLike):
-        path = Path(parent).expanduser().resolve()
+        path = _resolved(parent)
         return Parent(Lineage(parent_folder=str(path)), _checked_folder(path), "python")
     lineage = Lineage(parent_trial=trial_number(parent))
     if study is None:
@@ -59,6 +60,17 @@ def parent_folder(study: Study, lineage: Lineage) -> Path:
             "again, then prune it"
         )
     return folder
+
+
+def _resolved(folder: str | os.PathLike[str]) -> Path:
+    try:
+        path = Path(folder).expanduser().resolve()
+        path.is_dir()  # raises for a name that no folder can have
+    except (OSError, RuntimeError, ValueError) as error:
+        said = os.fspath(folder)
+        said = said if len(said) <= _SHOWN else said[:_SHOWN] + "…"
+        raise InputError(f"parent={said!r} names no folder: {error}") from None
+    return path
 
 
 def _checked_folder(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nasviz.corpus.tokenizer import check_holds_text
 from nasviz.cost.replacement import check_limits
 from nasviz.errors import InputError
 from nasviz.execution.check import check_corpus, check_plan
@@ -56,13 +57,15 @@ def prune(
     can name exactly the parts that stay, chosen by hand. With `sparsity` weights of what stays are
     set to zero, and remain so; with `heal_for_bits` 8 or 4 the model is healed with weights rounded
     to so many bits, and its candidate's policy runs it so. Both change no size: alone they leave
-    every one as it is, and are healed at three tenths (zeros) or a tenth (bits) of the usual rate
-    unless `plan` names one.
+    every one as it is.
 
     `parent` is a trial's number in the study, or the folder of a checkpoint: ours, or one that
     `transformers` wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed
     and scored on: by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal`
-    "none" leaves the weights as they were cut. The rest is as in `nasviz.train`.
+    "none" leaves the weights as they were cut. Unless `plan` names a learning rate, a model heals
+    at a share of the usual one that follows from what the cut cost
+    (`nasviz.training.healing.rate_share`), at three tenths where it only has zeros, at a tenth
+    where it is only rounded; adapters learn at the usual rate. The rest is as in `nasviz.train`.
 
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
@@ -138,6 +141,7 @@ def checked_order(
     if target is None and kept is None and (sparsity is not None or heal_for_bits is not None):
         target = sizes
     child = _child(sizes, target, kept)
+    check_holds_text(child.vocab_size)
     if sparsity is not None:
         sparsity.check_fits(child)
     healed = healing_plan(TrainingPlan() if plan is None else plan, heal)

@@ -35,7 +35,8 @@ from nasviz.space.layer_sizes import NAMES
 from nasviz.space.lineage import Lineage
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
-from nasviz.training.healing import KEPT, Healing
+from nasviz.training.healing import KEPT, Healing, gentle_plan, rate_share
+from nasviz.training.plan import TrainingPlan
 from nasviz.training.progress import Control
 from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.whole_file import whole_file
@@ -50,10 +51,11 @@ class PrunedStart:
     `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
-    the search part), the `seconds` that measuring and cutting took, `sparsity` where weights were
-    set to zero (how, and the density that was counted), the `flops` of measuring importance, of a
-    search of the layers and of choosing zeros (none where parts were chosen by hand), and what came
-    of such a search, `per_layer` (`nasviz.execution.per_layer.Searched`).
+    the search part) and `parent_curve_bits_per_byte` (the parent there), the `seconds` that
+    measuring and cutting took, `sparsity` where weights were set to zero (how, and the density that
+    was counted), the `flops` of measuring importance, of a search of the layers and of choosing
+    zeros (none where parts were chosen by hand), and what came of such a search, `per_layer`
+    (`nasviz.execution.per_layer.Searched`).
     `sizes` are those that pruning came to.
     """
 
@@ -66,6 +68,16 @@ class PrunedStart:
     def parent(self) -> Architecture:
         """The parent's sizes."""
         return Architecture.from_json(self.facts["parent_architecture"])
+
+    def settled(self, plan: TrainingPlan) -> TrainingPlan:
+        """Return `plan` at the rate that fits what the cut cost, unless it names one itself.
+
+        Adapters keep the usual rate: they begin at nothing.
+        """
+        if plan.lora_rank:
+            return plan
+        rise = self.facts["curve_bits_per_byte"] - self.facts["parent_curve_bits_per_byte"]
+        return gentle_plan(plan, rate_share(rise))
 
 
 def prepare(
@@ -115,6 +127,7 @@ def prepare(
         "layers": list(kept.layers),
         "parent_bits_per_byte": score(model, whole, "test", max_bytes=test_bytes).bits_per_byte,
         "unhealed_bits_per_byte": score(run, tokenized, "test", max_bytes=test_bytes).bits_per_byte,
+        "parent_curve_bits_per_byte": _on_the_curve(model, whole),
         "curve_bits_per_byte": _on_the_curve(run, tokenized),
         "seconds": seconds,
         **zeros,
@@ -175,11 +188,15 @@ def _on_the_curve(model: Transformer, text: TokenizedCorpus) -> float:
     return float(bits_per_byte(nats, sample.n_bytes))
 
 
-def finish(directory: Path) -> None:
-    """Keep what was kept of the parent beside the trial's weights, and let the rest go."""
+def leave_kept(directory: Path) -> None:
+    """Have what was kept of the parent beside the trial's weights too."""
     kept = directory / FOLDER / KEPT
     if kept.is_file():
-        kept.replace(directory / KEPT)
+        _write(directory / KEPT, json.loads(kept.read_text("utf-8")))
+
+
+def tidy(directory: Path) -> None:
+    """Let go of what a trial that is over, or given up, would have gone on from."""
     shutil.rmtree(directory / FOLDER, ignore_errors=True)
 
 

@@ -33,6 +33,7 @@ from nasviz.study.study import Study
 from nasviz.study.trial import Trial
 from nasviz.training.engine import join_processes, leave_processes, load_deepspeed
 from nasviz.training.plan import TrainingPlan
+from nasviz.training.threads import idle_cores
 from nasviz.training.trainer import TrainingResult, left_as_it_is, train_candidate
 
 STORE_AGAIN_S = 5.0
@@ -91,12 +92,17 @@ def _train(
     architecture = trial.candidate.architecture
     corpus = _corpus(trial.corpus, _signature(trial.corpus))
     plan = TrainingPlan.from_json(dict(trial.plan))
+    # Cutting computes before training settles this, and would do so as the trial before did.
+    torch.set_num_threads(plan.threads or idle_cores())
     start = None
     if trial.lineage is not None:
         test_bytes = FINISHES[plan.measured].test_bytes
         start = pruned_start.prepare(study, trial, corpus, directory, test_bytes, control)
+        if start is None and control.command == "cancel":
+            pruned_start.tidy(directory)
+            return "cancelled"
         if start is None:
-            return "cancelled" if control.command == "cancel" else "paused"
+            return "paused"
         if start.sizes != architecture:
             trial = _with_sizes(study, trial, start.sizes, stopping)
     tokenized = tokenize(corpus, architecture.vocab_size) if start is None else start.tokenized
@@ -106,6 +112,7 @@ def _train(
         outcome = left_as_it_is(directory, finish)
     else:
         parent = None if start is None else start.parent
+        plan = plan if start is None else start.settled(plan)
         check_memory(trial.candidate, plan, tokenized.bytes_per_token(), parent)
         outcome = train_candidate(
             trial.candidate,
@@ -120,8 +127,10 @@ def _train(
     reporter.flush()
     if outcome.state == "complete":
         result = _result(trial, corpus, outcome, finish, {} if start is None else start.facts)
-        pruned_start.finish(directory)
+        pruned_start.leave_kept(directory)
         _stored(lambda: queue.complete(study, trial.number, result), stopping)
+    if outcome.state != "paused":  # last: until a trial is over, a new worker goes on from there
+        pruned_start.tidy(directory)
     return outcome.state
 
 

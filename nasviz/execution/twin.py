@@ -72,11 +72,16 @@ def add_twin(study: Study, child: Trial, paid: Paid = "whole") -> Trial:
 
 
 def _plan_of(study: Study, child: Trial) -> TrainingPlan:
-    """Return how the parent learnt, without a teacher; of a parent elsewhere, the usual way."""
-    assert child.lineage is not None
+    """Return how the first of its parents learnt; of a parent elsewhere, the usual way.
+
+    A parent that was pruned itself was healed, more gently than a model learns from scratch.
+    """
     plan = TrainingPlan(seed=int(child.plan.get("seed", 0)))
-    if child.lineage.parent_trial is not None:
-        plan = TrainingPlan.from_json(dict(study.trial(child.lineage.parent_trial).plan))
+    trial = child
+    while trial.lineage is not None and trial.lineage.parent_trial is not None:
+        trial = study.trial(trial.lineage.parent_trial)
+    if trial.lineage is None:
+        plan = TrainingPlan.from_json(dict(trial.plan))
     return plan.with_(
         distillation=0.0,
         hidden_distillation=0.0,

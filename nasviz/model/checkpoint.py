@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from nasviz.errors import InputError, RunError
 from nasviz.model.dynamic.additions import build_model
+from nasviz.model.numbers import check_finite, check_type
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 from nasviz.space.inference import InferencePolicy
@@ -99,7 +100,7 @@ def load_architecture(directory: str | Path) -> Architecture:
         return Architecture.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{directory} is no checkpoint: it has no {ARCHITECTURE}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} describes no architecture: {error}") from error
 
 
@@ -113,7 +114,7 @@ def load_policy(directory: str | Path) -> InferencePolicy:
         return InferencePolicy.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return InferencePolicy()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} describes no inference policy: {error}") from error
 
 
@@ -133,9 +134,13 @@ def load_checkpoint(directory: str | Path, device: torch.device | str = "cpu") -
         with safe_open(path, framework="pt", device=str(device)) as stored:
             found = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
             _refuse_mismatch(path, found, wanted)
-            weights = {name: stored.get_tensor(name) for name in wanted}
+            for name in wanted:
+                check_type(path, name, stored.get_slice(name).get_dtype())
+            # Copies lie as torch's own tensors do: a sum's last bit depends on where its terms lie.
+            weights = {name: stored.get_tensor(name).clone() for name in wanted}
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} is broken: {error}; train again or copy it anew") from error
+    check_finite(path, weights)
     model.load_state_dict(weights, assign=True)
     model.block_influence = load_block_influence(directory, architecture.n_layers)
     return model.eval()

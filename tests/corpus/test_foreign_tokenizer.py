@@ -73,6 +73,12 @@ def test_its_tokens_of_a_text_are_ours_by_another_number(folder: Path) -> None:
             },
             "'Split' may lose some of the text",
         ),
+        ({"added_tokens": ["<s>"]}, "no tokenizer of byte-pair encoding"),
+        ({"added_tokens": [{"id": 3}]}, "no tokenizer of byte-pair encoding"),
+        (
+            {"model": {"type": "BPE", "vocab": {"a": float("inf")}, "merges": []}},
+            "no tokenizer of byte-pair encoding",
+        ),
         ({"model": {"type": "Unigram", "vocab": []}}, "no tokenizer of byte-pair encoding"),
         ({"model": {"type": "WordPiece", "vocab": {}, "merges": []}}, "its model is 'WordPiece'"),
         ({"model": {"type": "BPE", "vocab": {}, "merges": []}}, "has no id for"),
@@ -99,6 +105,14 @@ def test_a_missing_file_and_a_vocabulary_too_small_are_refused(
         read_foreign_tokenizer(tmp_path, SIZE)
     with pytest.raises(InputError, match=f"don't fit into the model's vocab_size={SIZE - 1}"):
         read_foreign_tokenizer(folder, SIZE - 1)
+    data = json.loads((folder / "tokenizer.json").read_text())
+    data["model"]["vocab"] = {token: at - 9 for token, at in data["model"]["vocab"].items()}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match="ids don't fit into"):
+        read_foreign_tokenizer(tmp_path, SIZE)
+    (tmp_path / "tokenizer.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="no tokenizer of byte-pair encoding"):
+        read_foreign_tokenizer(tmp_path, SIZE)
     _, order = read_foreign_tokenizer(folder, SIZE)
     assert order.dtype == np.int64
 

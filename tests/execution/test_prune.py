@@ -375,6 +375,13 @@ def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(
         add_pruned(trained, tmp_path / "absent", TARGET)
     with pytest.raises(InputError, match=r"neither architecture\.json nor a config\.json"):
         add_pruned(trained, tmp_path, TARGET)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for nowhere in (loop, "a\0b", "a" * 300, "~nobody-of-that-name/x"):
+        with pytest.raises(InputError, match=r"names no folder|there is no folder"):
+            add_pruned(trained, nowhere, TARGET)
+    with pytest.raises(InputError, match="vocab_size=255 can't hold text"):
+        add_pruned(trained, 0, TARGET.with_(vocab_size=255))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     with pytest.raises(InputError, match="model_type='t5' is another family"):
         add_pruned(trained, tmp_path, TARGET)

@@ -99,6 +99,24 @@ def _half_json(folder):
     (folder / ARCHITECTURE).write_text('{"n_layers": 2, "d_mo')
 
 
+def _deep_json(folder):
+    (folder / ARCHITECTURE).write_text("[" * 100_000)
+
+
+def _changed(folder, change):
+    weights = load_file(folder / WEIGHTS)
+    weights["head.norm.weight"] = change(weights["head.norm.weight"])
+    save_file(weights, folder / WEIGHTS)
+
+
+def _not_a_number(folder):
+    _changed(folder, lambda norm: norm.index_fill(0, torch.tensor([3]), torch.nan))
+
+
+def _whole_numbers(folder):
+    _changed(folder, lambda norm: norm.int())
+
+
 def _no_weights(folder):
     (folder / WEIGHTS).unlink()
 
@@ -116,6 +134,9 @@ def _no_architecture(folder):
         (_add_a_weight, "has 'extra'"),
         (_other_sizes, r"has shape \(64, 24\), and architecture.json asks for \(17, 24\)"),
         (_half_json, "describes no architecture"),
+        (_deep_json, "describes no architecture"),
+        (_not_a_number, "'head.norm.weight' holds numbers that are not finite"),
+        (_whole_numbers, "'head.norm.weight' is stored as I32; weights are read as F16, BF16"),
         (_no_weights, "has no weights.safetensors"),
         (_no_architecture, "has no architecture.json"),
     ],

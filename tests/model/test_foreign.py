@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from random_models import random_model
+from safetensors.torch import load_file, save_file
 from test_export import of_family
 
 from nasviz.errors import InputError
@@ -21,6 +22,10 @@ PLAIN = Architecture(2, 24, 2, 61, 13, qk_norm=False)
 LLAMA = {
     "model_type": "llama", "vocab_size": 61, "hidden_size": 24, "num_hidden_layers": 2,
     "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 13,
+}  # fmt: skip
+
+LLAMA_3 = {
+    "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
 }  # fmt: skip
 
 
@@ -149,6 +154,17 @@ def test_a_pickle_is_refused_unopened(name: str, tmp_path) -> None:
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "only Llama 3's"),
         ({"quantization_config": {"bits": 4}}, "quantization_config"),
         ({"hidden_size": "wide", "head_dim": 12}, "d_model='wide' is not a whole number"),
+        ({"rope_parameters": "x"}, "rotary positions of 'x' are not computed here"),
+        ({"rope_scaling": {"rope_type": "llama3", **LLAMA_3}}, "lacks 'factor'"),
+        ({"hidden_act": ["silu"]}, r"hidden_act=\['silu'\] is not computed here"),
+        ({"num_attention_heads": 0}, "n_heads=0"),
+        ({"num_attention_heads": "4"}, "n_heads='4' is not a whole number"),
+        ({"hidden_size": None}, "d_model=None is not a whole number"),
+        (
+            {"model_type": "gpt2", "n_embd": None, "n_layer": 2, "n_head": 2, "n_positions": 13},
+            "d_model=None is not a whole number",
+        ),
+        ({"tie_word_embeddings": "false"}, "tied_embeddings='false'"),
         ({"mlp_bias": True}, "mlp_bias=True is not computed here; only False"),
     ],
 )
@@ -186,6 +202,27 @@ def test_a_cut_file_a_missing_weight_and_a_wrong_shape_are_refused(read, tmp_pat
     config.write_text("{")
     with pytest.raises(InputError, match="can't be read"):
         read(folder)
+
+
+@pytest.mark.parametrize("read", [load_foreign, check_foreign])
+def test_weights_that_are_no_floating_numbers_are_refused(read, tmp_path) -> None:
+    folder = exported(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    whole = {**weights, "model.norm.weight": weights["model.norm.weight"].int()}
+    save_file(whole, folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"'model\.norm\.weight' is stored as I32"):
+        read(folder)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path) -> None:
+    folder = exported(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][0] = torch.inf
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(
+        InputError, match=r"'model\.norm\.weight' holds numbers that are not finite"
+    ):
+        load_foreign(folder)
 
 
 def test_an_index_names_files_of_its_own_folder_only(tmp_path) -> None:

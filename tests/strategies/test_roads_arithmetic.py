@@ -153,6 +153,14 @@ def test_where_training_from_new_leads_from_the_start_no_number_of_children_pays
     assert "as good within that in 1 of 2 seeds, and ahead from the start in 1" in as_text(found)
 
 
+def test_a_crossing_at_the_healings_own_compute_is_paid_by_no_number_of_children() -> None:
+    run = seed_run(0.0, 3.0, (3.0 + 1e-9, 2.5, 2.4))
+    start = {**run.scratch[DEPTH], ACCOUNTS[0]: outcome(3.0 + 1e-9, 99.0)}
+    found = comparison(replace(run, scratch={**run.scratch, DEPTH: start}))
+    assert found.crossings(DEPTH) == [pytest.approx(100.0, rel=1e-6)]
+    assert found.children(DEPTH) == [None]
+
+
 def test_methods_are_held_against_the_mean_of_chance_before_and_after_healing() -> None:
     first = METHODS[DEPTH][0]
     assert USUAL.method_minus_chance(DEPTH, first).mean == pytest.approx(-0.3)

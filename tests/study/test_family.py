@@ -116,6 +116,15 @@ def test_a_twin_learns_as_the_parent_did_for_what_the_child_cost(study: Study) -
     assert twin_flops(study, child, "healing") == 1.5e9
 
 
+def test_a_grandchilds_twin_learns_as_the_first_parent_did(study: Study) -> None:
+    parent, child, _ = family(study)
+    healed = TrainingPlan(tokens=10, learning_rate=1e-5, distillation=1.0)
+    lineage = Lineage(parent_trial=child.number)
+    grandchild = ended(study, TINY, 10, flops=1e6, lineage=lineage, plan=healed)
+    plan = TrainingPlan.from_json(dict(add_twin(study, grandchild).plan))
+    assert plan.learning_rate == TrainingPlan.from_json(dict(parent.plan)).learning_rate
+
+
 def test_what_has_no_twin_says_why(study: Study, tmp_path: Path) -> None:
     parent, child, other = family(study)
     with pytest.raises(InputError, match="was trained from scratch"):

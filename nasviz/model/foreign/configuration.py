@@ -44,7 +44,7 @@ def foreign_architecture(configuration: Configuration) -> Architecture:
     return Architecture.from_json(
         {
             "vocab_size": _required(configuration, "vocab_size"),
-            "tied_embeddings": bool(configuration.get("tie_word_embeddings", model_type == "gpt2")),
+            "tied_embeddings": configuration.get("tie_word_embeddings", model_type == "gpt2"),
             "qk_norm": False,
             **sizes,
         }
@@ -61,7 +61,7 @@ def _gpt2(c: Configuration) -> Sizes:
         "n_layers": _required(c, "n_layer"),
         "d_model": width,
         "n_heads": _required(c, "n_head"),
-        "d_ff": c.get("n_inner") or 4 * width,
+        "d_ff": c.get("n_inner") or (4 * width if isinstance(width, int) else width),
         "context_length": _required(c, "n_positions"),
         "position": "learned",
         "norm": "layernorm",
@@ -82,7 +82,7 @@ def _llama_block(c: Configuration) -> Sizes:
         "d_model": width,
         "n_heads": heads,
         "n_kv_heads": c.get("num_key_value_heads") or heads,
-        "head_dim": c.get("head_dim") or width // heads,
+        "head_dim": c.get("head_dim") or _share(width, heads),
         "d_ff": _required(c, "intermediate_size"),
         "context_length": _required(c, "max_position_embeddings"),
         "position": "rope",
@@ -120,6 +120,8 @@ def _qwen_window(c: Configuration) -> Sizes:
 def _rotary(c: Configuration) -> Sizes:
     # Version 5 writes `rope_parameters`, version 4 the two others.
     said = c.get("rope_parameters") or c.get("rope_scaling") or {}
+    if not isinstance(said, Mapping):
+        raise InputError(f"rotary positions of {said!r} are not computed here; only Llama 3's")
     theta: Any = said.get("rope_theta", c.get("rope_theta", 10_000.0))
     kind = said.get("rope_type", said.get("type", "default"))
     if kind == "default":
@@ -131,16 +133,23 @@ def _rotary(c: Configuration) -> Sizes:
     }
     if kind != "llama3" or any(said.get(name) != value for name, value in known.items()):
         raise InputError(f"rotary positions of {dict(said)} are not computed here; only Llama 3's")
-    return {"rope_theta": theta, "rope_scaling": said["factor"]}
+    return {"rope_theta": theta, "rope_scaling": _required(said, "factor")}
 
 
 def _activation(c: Configuration, key: str, default: str, *, gated: bool) -> Sizes:
     name = c.get(key, default)
-    plain, with_gate, tanh = _ACTIVATIONS.get(name, ("", "", False))
+    known = name if isinstance(name, str) else ""
+    plain, with_gate, tanh = _ACTIVATIONS.get(known, ("", "", False))
     mlp = with_gate if gated else plain
     if not mlp:
         raise InputError(f"{key}={name!r} is not computed here; known: {', '.join(_ACTIVATIONS)}")
     return {"mlp": mlp, "gelu_tanh": tanh}
+
+
+def _share(width: Any, heads: Any) -> Any:
+    """Return the width of a head; of what are no sizes, the width, which is then refused."""
+    sizes = isinstance(width, int) and isinstance(heads, int) and heads > 0
+    return width // heads if sizes else width
 
 
 _ABSENT: Any = object()

@@ -16,6 +16,7 @@ from nasviz.model.export.family import Family, Weights
 from nasviz.model.export.names import renamed_one
 from nasviz.model.foreign.configuration import foreign_architecture
 from nasviz.model.foreign.restore import RESTORED, neighbours
+from nasviz.model.numbers import check_finite, check_type
 from nasviz.model.transformer import Transformer
 from nasviz.space.architecture import Architecture
 
@@ -109,14 +110,13 @@ def _restored(folder: Path, architecture: Architecture, family: Family, stored: 
 
 
 def _own_names(stored: Weights, family: Family) -> Weights:
-    """Return tensors without buffers, under the full names of the family's whole model."""
+    """Return tensors under the full names of the family's whole model."""
     base = family.paths["token_embedding"].split(".", 1)[0] + "."
-    weights = {name: each for name, each in stored.items() if not name.endswith(_BUFFERS)}
-    if any(name.startswith(base) for name in weights):
-        return weights
+    if any(name.startswith(base) for name in stored):
+        return stored
     return {  # a checkpoint of the body alone, as GPT-2 was published
         name if name.startswith(family.paths["head"]) else base + name: each
-        for name, each in weights.items()
+        for name, each in stored.items()
     }
 
 
@@ -147,17 +147,28 @@ def _tensors(folder: Path, read: Callable[[Path], Weights]) -> Weights:
 
 
 def _of_file(path: Path) -> Weights:
+    _listed_in_file(path)
     with safe_open(path, framework="pt", device="cpu") as stored:
-        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        # Copies, as in `load_checkpoint`: a sum's last bit depends on where its terms lie.
+        weights = {name: stored.get_tensor(name).clone() for name in _names(stored)}
+    check_finite(path, weights)
+    return weights
 
 
 def _listed_in_file(path: Path) -> Weights:
     """Return tensors without memory, of the shapes that the file's head lists."""
     with safe_open(path, framework="pt", device="cpu") as stored:
+        for name in _names(stored):
+            check_type(path, name, stored.get_slice(name).get_dtype())
         return {
             name: torch.empty(stored.get_slice(name).get_shape(), device="meta")
-            for name in stored.keys()  # noqa: SIM118
+            for name in _names(stored)
         }
+
+
+def _names(stored: Any) -> list[str]:
+    """Return the names of a file's weights; its buffers are of other types, and are not read."""
+    return [name for name in stored.keys() if not name.endswith(_BUFFERS)]  # noqa: SIM118
 
 
 def _no_weights(folder: Path) -> InputError:
@@ -174,7 +185,7 @@ def _no_weights(folder: Path) -> InputError:
 def _json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} can't be read: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path} holds no object of settings")

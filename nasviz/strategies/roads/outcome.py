@@ -130,7 +130,8 @@ class SeedRun:
 def accounts(own: float, parent: float, targets: int) -> dict[str, float]:
     """Return the FLOPs that a pruned model is charged with, by account.
 
-    `own` is its healing, `parent` the parent's training, which so many targets share.
+    `own` is its healing and the choice of its parts, `parent` the parent's training, which so many
+    targets share.
 
     >>> accounts(1.0, 8.0, 4)
     {'healing alone': 1.0, 'a share of the parent': 3.0, 'the whole parent': 9.0}

@@ -101,8 +101,8 @@ class RoadsComparison:
         """Return how many children a parent needs for pruning to be as cheap, by seed.
 
         That is where healing and a child's share of the parent come to the crossing's compute. 1
-        where pruning pays for a single child, None where training from new is as good on the
-        healing's compute alone.
+        where training from new is behind on all compute of a single child, None where it is as good
+        on the healing's alone.
         """
         return [
             _children(run, target, crossing)
@@ -245,4 +245,5 @@ def _unhealed(outcome: Outcome) -> float:
 def _children(run: SeedRun, target: str, crossing: float | None) -> float | None:
     if crossing is None:
         return None if run.from_new_leads(target) else 1.0
-    return max(1.0, run.parent.flops / (crossing - run.healed(target).flops))
+    shared = crossing - run.healed(target).flops  # of the parent's training
+    return max(1.0, run.parent.flops / shared) if shared > 0 else None
