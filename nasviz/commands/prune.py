@@ -47,11 +47,12 @@ have instructions for it.
 
 The result is an ordinary trial: generate, export and the explorer take it as any other. Its cost is
 shown with its parent's training, and with the parent's training shared by all of its children.
-Ctrl-C cancels. Exit codes are those of nasviz train.
+Ctrl-C cancels. Exit codes are those of nasviz train. The learning rate of healing follows from how
+much worse the cut made the model.
 
 With --json each line of standard output is an object: {"event": "progress", …} while it is healed,
 before that {"event": "scored", …} while layers are scored, and last the result of nasviz train with
-lineage, pruned (removed, layers, parent_bits_per_byte, unhealed_bits_per_byte, flops of measuring
+lineage, pruned (removed, layers, parent_bits_per_byte, unhealed_bits_per_byte, flops of finding
 what stays, and sparsity where weights were set to zero), lineage_cost, and idle_layer_bytes where
 the first layers stayed: what a fixed exit of the parent at that depth holds and doesn't use. With
 --per-layer pruned has per_layer: layers (what became of each: its sizes, or null), used (of each

@@ -54,7 +54,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def check_target(arguments: argparse.Namespace) -> None:
     """Raise `InputError` unless the arguments say once what is left."""
-    from nasviz.space.pruning import PRUNING_FIELDS
+    from nasviz.space.pruning import PRUNING_FIELDS, by_method
 
     sizes, limits = _given(arguments, _SIZES), _given(arguments, _LIMITS)
     if arguments.per_layer is None and len(sizes) + len(limits) > 1:
@@ -73,6 +73,7 @@ def check_target(arguments: argparse.Namespace) -> None:
         possible = ", ".join(map(_flag, (*_SIZES, *_LIMITS, "heal_for_bits")))
         raise InputError(f"say what is left: {possible}")
     of_parts = PRUNING_FIELDS["importance"].choices
+    by_method(arguments.importance)  # refuses a name that is none
     if arguments.per_layer is not None and arguments.importance not in of_parts:
         raise InputError(
             f"--importance {arguments.importance} tells which layers stay, and --per-layer scores "

@@ -23,7 +23,9 @@ that the next trial starts at once (NASVIZ_WORKER_IDLE_S sets the seconds). Ctrl
 
 Exit codes: 0 it was trained; 2 the input is wrong, and nothing was stored; 1 the trial failed or
 was cancelled, and is stored with its reason. A model that doesn't fit into the memory that is free
-now is a failed trial: the same input may well be trained on another machine.
+now is a failed trial: the same input may well be trained on another machine. 130: Ctrl-C cancelled
+it. If this command or the worker is killed otherwise, the trial stays, and the next worker goes on
+with it; the same command given again is another trial.
 
 With --json each line of standard output is an object: {"event": "progress", …} while it trains,
 and last the result: bits_per_byte, perplexity, accuracy (of the test part), tokens, bytes, epochs,
