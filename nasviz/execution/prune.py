@@ -62,8 +62,8 @@ def prune(
     `parent` is a trial's number in the study, or the folder of a checkpoint: ours, or one that
     `transformers` wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed
     and scored on: by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal`
-    "none" leaves the weights as they were cut. Unless `plan` names a learning rate, a model heals
-    at a share of the usual one that follows from what the cut cost
+    "none" leaves the weights as they were cut. Unless `plan` names a learning rate or a
+    `rate_share`, a model heals at a share of the usual rate that follows from what the cut cost
     (`nasviz.training.healing.rate_share`), at three tenths where it only has zeros, at a tenth
     where it is only rounded; adapters learn at the usual rate. The rest is as in `nasviz.train`.
 

@@ -86,5 +86,6 @@ def _plan_of(study: Study, child: Trial) -> TrainingPlan:
         distillation=0.0,
         hidden_distillation=0.0,
         lora_rank=0,
+        rate_share=None,
         quantization_aware=bool(child.plan.get("quantization_aware", False)),
     )

@@ -90,6 +90,12 @@ SETTING_FIELDS: tuple[Field, ...] = (
         "width and depth.",
         _MUP, choices=("standard", "width", "width_depth"), default="width",
     ),
+    Field(
+        "rate_share", "Share of the rate", "real",
+        "Multiplies every learning rate. By itself 1, and less where a model heals, which has "
+        "learned already: by how much the cut cost.",
+        "Measured: CHANGELOG.md, at which rate a cut model heals", 1e-4, 100.0,
+    ),
     field_named("weight_decay"),
     Field(
         "warmup_share", "Warm-up share", "real",

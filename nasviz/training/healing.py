@@ -11,7 +11,6 @@ from typing import Any
 
 from nasviz.space.field import Value
 from nasviz.space.lineage import Heal
-from nasviz.training.learning_rate import ADAMW_RATE, MUON_RATE
 from nasviz.training.plan import TrainingPlan
 
 # Beside the weights of a pruned model: which parts of its parent it has.
@@ -85,12 +84,11 @@ def rate_share(rise: float) -> float:
 
 
 def gentle_plan(plan: TrainingPlan, share: float) -> TrainingPlan:
-    """Return `plan` at that share of the usual rate, unless it names a rate itself.
+    """Return `plan` at that share of the usual rate, unless it names a rate or a share itself.
 
-    >>> gentle_plan(TrainingPlan(steps=5, optimizer="adamw"), 0.1).learning_rate
-    0.0004
+    >>> gentle_plan(TrainingPlan(steps=5), 0.1).rate_share
+    0.1
     """
-    if plan.learning_rate is not None:
+    if plan.learning_rate is not None or plan.rate_share is not None:
         return plan
-    usual = MUON_RATE if plan.optimizer == "muon" else ADAMW_RATE
-    return plan.with_(learning_rate=share * usual)
+    return plan.with_(rate_share=share)

@@ -60,16 +60,23 @@ def rates(architecture: Architecture, plan: TrainingPlan) -> Rates:
     """Return the peak rates of `plan` for `architecture`.
 
     A `learning_rate` of the plan replaces the tuned rate of the matrices, and every other rate
-    keeps its ratio to it; the rule is applied on top of the tuned rates only.
+    keeps its ratio to it; the rule is applied on top of the tuned rates only. Its `rate_share`
+    multiplies all of them.
     """
+    share = 1.0 if plan.rate_share is None else plan.rate_share
     tuned = MUON_RATE if plan.optimizer == "muon" else ADAMW_RATE
-    vector_rate = MUON_VECTOR_RATE if plan.optimizer == "muon" else ADAMW_RATE
+    vector_rate = share * (MUON_VECTOR_RATE if plan.optimizer == "muon" else ADAMW_RATE)
     if plan.learning_rate is not None:
         ratio = plan.learning_rate / tuned
-        return by_role("given", plan.optimizer, plan.learning_rate, vector_rate * ratio)
+        return by_role("given", plan.optimizer, share * plan.learning_rate, vector_rate * ratio)
     width, depth = multipliers(architecture, plan.learning_rate_rule)
     return by_role(
-        plan.learning_rate_rule, plan.optimizer, tuned, vector_rate, width=width, depth=depth
+        plan.learning_rate_rule,
+        plan.optimizer,
+        share * tuned,
+        vector_rate,
+        width=width,
+        depth=depth,
     )
 
 

@@ -47,6 +47,7 @@ class TrainingPlan:
     optimizer: OptimizerName = "muon"
     learning_rate: float | None = None
     learning_rate_rule: RuleName = "width"
+    rate_share: float | None = None
     weight_decay: float = 0.0
     warmup_share: float = 0.01
     decay_share: float = 0.5

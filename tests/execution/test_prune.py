@@ -44,6 +44,8 @@ from nasviz.space.sparsity import Sparsity
 from nasviz.study import queue
 from nasviz.study.lineage_cost import lineage_cost
 from nasviz.study.trial import Trial
+from nasviz.training.healing import rate_share
+from nasviz.training.learning_rate import rates
 
 pytestmark = pytest.mark.slow
 
@@ -127,13 +129,31 @@ def test_a_healed_trial_is_better_than_it_was_when_it_was_cut(trained: Study, wa
     assert stored.architecture == TARGET
 
 
+def test_a_cut_model_heals_at_a_rate_that_follows_from_what_the_cut_cost(trained: Study) -> None:
+    usual = rates(PARENT.with_(n_layers=2), PLAN).matrices
+
+    def healed_at(heal: Any, plan: TrainingPlan = PLAN, **more: Any) -> tuple[float, float]:
+        add_pruned(trained, 0, PARENT.with_(n_layers=2), plan, heal=heal, **more)
+        trial = worked(trained)
+        facts = trial.result["pruned"]
+        rise = facts["curve_bits_per_byte"] - facts["parent_curve_bits_per_byte"]
+        return rise, trial.result["recipe"]["rates"]["matrices"]
+
+    rise, rate = healed_at("distill")
+    assert rise > 0
+    assert rate == pytest.approx(usual * rate_share(rise))
+    assert healed_at("lora")[1] == pytest.approx(usual), "adapters begin at nothing"
+    named = rates(PARENT.with_(n_layers=2), PLAN.with_(learning_rate=1e-3)).matrices
+    assert healed_at("distill", PLAN.with_(learning_rate=1e-3))[1] == pytest.approx(named)
+
+
 def test_zeros_change_no_size_and_are_there_after_healing(trained: Study) -> None:
     add_pruned(trained, 0, None, PLAN, sparsity=Sparsity("2:4"))
     trial = worked(trained)
     assert trial.state == "complete", trial.reason
     parent = trained.trial(0)
     assert trial.candidate == parent.candidate
-    assert trial.plan["learning_rate"] == pytest.approx(0.0054), "three tenths of the usual rate"
+    assert trial.plan["rate_share"] == 0.3
     for name in ("parameters", "flops_decode_per_token", "time_per_output_token_s"):
         assert trial.result[name] == parent.result[name], "no invented saving"
     facts = trial.result["pruned"]
@@ -160,7 +180,7 @@ def test_a_model_is_healed_for_few_bits_and_run_in_them(trained: Study) -> None:
     assert trial.candidate.architecture == PARENT
     assert trial.candidate.inference == InferencePolicy((WeightQuantization(bits=4),))
     assert trial.plan["quantization_aware"] is True
-    assert trial.plan["learning_rate"] == pytest.approx(0.0018), "a tenth of the usual rate"
+    assert trial.plan["rate_share"] == 0.1
     facts = trial.result["pruned"]
     assert facts["removed"] == {}
     whole = load_checkpoint(trained.directory(0))

@@ -50,6 +50,16 @@ def test_a_given_rate_is_used_as_it_is_and_the_others_follow():
     assert given.embeddings == pytest.approx(2 * default.embeddings)
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.parametrize("given", [None, 0.02])
+def test_a_share_multiplies_every_rate_under_every_rule(optimizer: str, given: float | None):
+    for rule in ("standard", "width", "width_depth"):
+        plan = plan_of(optimizer, rule).with_(learning_rate=given)
+        whole, part = (rates(sizes(6, 512), each) for each in (plan, plan.with_(rate_share=0.25)))
+        for role in ("matrices", "outputs", "embeddings", "head", "vectors"):
+            assert getattr(part, role) == pytest.approx(getattr(whole, role) / 4)
+
+
 def test_the_schedule_rises_stays_and_falls_to_zero():
     factors = [schedule(step / 100, 0.1, 0.5) for step in range(101)]
     assert factors[0] == 0
