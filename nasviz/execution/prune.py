@@ -27,7 +27,7 @@ from nasviz.space.replacement.per_layer import PerLayer
 from nasviz.space.sparsity import Sparsity
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
-from nasviz.training.healing import IN_FEW_BITS, WITH_ZEROS, gentle_plan, healing_plan
+from nasviz.training.healing import healing_plan
 from nasviz.training.plan import TrainingPlan
 
 ORIGIN = "prune"
@@ -63,9 +63,9 @@ def prune(
     `transformers` wrote of the GPT-2 or the Llama family. `corpus` is what it is measured, healed
     and scored on: by itself the parent trial's, or `python`. `plan` is the healing's budget; `heal`
     "none" leaves the weights as they were cut. Unless `plan` names a learning rate or a
-    `rate_share`, a model heals at a share of the usual rate that follows from what the cut cost
-    (`nasviz.training.healing.rate_share`), at three tenths where it only has zeros, at a tenth
-    where it is only rounded; adapters learn at the usual rate. The rest is as in `nasviz.train`.
+    `rate_share`, a model heals at a share of the usual rate that follows from what the cut cost, at
+    three tenths or more with zeros (`nasviz.training.healing.rate_share`); adapters learn at the
+    usual rate. The rest is as in `nasviz.train`.
 
     Raises `InputError` for a parent without a model, a target that pruning can't reach, and what
     `train` refuses, before anything is stored.
@@ -149,11 +149,6 @@ def checked_order(
     if heal_for_bits is not None:
         policy = _in_bits(heal_for_bits, sparsity)
         healed = healed.with_(quantization_aware=heal != "none")
-    if child == sizes and lineage.per_layer is None:
-        if sparsity is not None:
-            healed = gentle_plan(healed, WITH_ZEROS)
-        if heal_for_bits is not None:
-            healed = gentle_plan(healed, IN_FEW_BITS)
     check_plan(healed)
     text = parent.corpus if corpus is None else os.fspath(corpus)
     check_corpus(text)

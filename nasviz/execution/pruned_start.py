@@ -42,6 +42,8 @@ from nasviz.training.sample import sample_nats, spread_sample
 from nasviz.whole_file import whole_file
 
 FACTS = "facts.json"
+# What a cut cost is measured on, to choose the rate of healing by it.
+_RATE_BYTES = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ class PrunedStart:
     `facts`: `parent`, `parent_architecture`, `removed` (by size, before and after), `layers` that
     stay, `parent_bits_per_byte` and `unhealed_bits_per_byte` of the test part,
     `curve_bits_per_byte` (where the learning curve begins: unhealed, on the curve's own sample of
-    the search part) and `parent_curve_bits_per_byte` (the parent there), the `seconds` that
-    measuring and cutting took, `sparsity` where weights were set to zero (how, and the density that
-    was counted), the `flops` of measuring importance, of a search of the layers and of choosing
-    zeros (none where parts were chosen by hand), and what came of such a search, `per_layer`
-    (`nasviz.execution.per_layer.Searched`).
+    the search part), `rise_bits_per_byte` (what the cut cost, before zeros and few bits, on the
+    search part), the `seconds` that measuring and cutting took, `sparsity` where weights were set
+    to zero (how, and the density that was counted), the `flops` of measuring importance, of a
+    search of the layers and of choosing zeros (none where parts were chosen by hand), and what came
+    of such a search, `per_layer` (`nasviz.execution.per_layer.Searched`).
     `sizes` are those that pruning came to.
     """
 
@@ -74,10 +76,10 @@ class PrunedStart:
 
         Adapters keep the usual rate: they begin at nothing.
         """
-        if plan.lora_rank:
+        rise = self.facts.get("rise_bits_per_byte")  # a trial that began before it was measured
+        if plan.lora_rank or rise is None:
             return plan
-        rise = self.facts["curve_bits_per_byte"] - self.facts["parent_curve_bits_per_byte"]
-        return gentle_plan(plan, rate_share(rise))
+        return gentle_plan(plan, rate_share(rise, zeros=self.healing.holds_zeros))
 
 
 def prepare(
@@ -113,9 +115,9 @@ def prepare(
     if cut is None:
         return None
     child, kept, found = cut
-    zeros, zeros_took = _with_zeros(child, lineage, tokenized)
-    if zeros_took:
-        found["flops"] = found.get("flops", 0.0) + zeros_took
+    rise = _for_its_rate(child, tokenized) - _for_its_rate(model, whole)
+    zeros = _with_zeros(child, lineage, tokenized)
+    flops = [each.pop("flops") for each in (found, zeros) if "flops" in each]
     seconds = time.perf_counter() - began
     # In the few bits that it is healed for, where it is.
     policy = trial.candidate.inference
@@ -127,9 +129,10 @@ def prepare(
         "layers": list(kept.layers),
         "parent_bits_per_byte": score(model, whole, "test", max_bytes=test_bytes).bits_per_byte,
         "unhealed_bits_per_byte": score(run, tokenized, "test", max_bytes=test_bytes).bits_per_byte,
-        "parent_curve_bits_per_byte": _on_the_curve(model, whole),
         "curve_bits_per_byte": _on_the_curve(run, tokenized),
+        "rise_bits_per_byte": rise,
         "seconds": seconds,
+        **({"flops": sum(flops)} if flops else {}),
         **zeros,
         **found,
     }
@@ -163,20 +166,20 @@ def _cut(
     return *prune_to(model, target, lineage.pruning, texts), {"flops": flops}
 
 
-def _with_zeros(
-    child: Transformer, lineage: Lineage, text: TokenizedCorpus
-) -> tuple[dict[str, Any], float]:
-    """Set weights of the pruned model to zero, where that is asked for.
-
-    Returns what is stored of it, and the FLOPs of choosing them.
-    """
+def _with_zeros(child: Transformer, lineage: Lineage, text: TokenizedCorpus) -> dict[str, Any]:
+    """Set weights of the pruned model to zero, where that is asked for; return what is stored."""
     if lineage.sparsity is None:
-        return {}, 0.0
+        return {}
     tokens = lineage.pruning.calibration_tokens
     texts = calibration_texts(text, child.architecture.context_length, tokens)
     set_zeros(child, lineage.sparsity, texts)
     flops = zeros_flops(child.architecture, lineage.sparsity) * texts.numel()
-    return {"sparsity": {**lineage.sparsity.to_json(), **density(child)}}, flops
+    return {"sparsity": {**lineage.sparsity.to_json(), **density(child)}, "flops": flops}
+
+
+def _for_its_rate(model: Transformer, text: TokenizedCorpus) -> float:
+    """Return bits per byte of the search part's first words, the same ones for every model."""
+    return score(model, text, "search", max_bytes=_RATE_BYTES).bits_per_byte
 
 
 def _on_the_curve(model: Transformer, text: TokenizedCorpus) -> float:

@@ -72,6 +72,9 @@ def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
         _fail(study, trial, reporter, f"{type(error).__name__}: {error}", stopping)
     else:
         _stored(lambda: _settle(study, trial, state, stopping()), stopping)
+        if state == "paused":
+            return  # to go on from what is there
+    pruned_start.tidy(study.directory(trial.number))
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -92,17 +95,14 @@ def _train(
     architecture = trial.candidate.architecture
     corpus = _corpus(trial.corpus, _signature(trial.corpus))
     plan = TrainingPlan.from_json(dict(trial.plan))
-    # Cutting computes before training settles this, and would do so as the trial before did.
-    torch.set_num_threads(plan.threads or idle_cores())
     start = None
     if trial.lineage is not None:
+        # Training settles this too, but cutting computes before, and would do so as the last trial.
+        torch.set_num_threads(plan.threads or idle_cores())
         test_bytes = FINISHES[plan.measured].test_bytes
         start = pruned_start.prepare(study, trial, corpus, directory, test_bytes, control)
-        if start is None and control.command == "cancel":
-            pruned_start.tidy(directory)
-            return "cancelled"
         if start is None:
-            return "paused"
+            return "cancelled" if control.command == "cancel" else "paused"
         if start.sizes != architecture:
             trial = _with_sizes(study, trial, start.sizes, stopping)
     tokenized = tokenize(corpus, architecture.vocab_size) if start is None else start.tokenized
@@ -129,8 +129,6 @@ def _train(
         result = _result(trial, corpus, outcome, finish, {} if start is None else start.facts)
         pruned_start.leave_kept(directory)
         _stored(lambda: queue.complete(study, trial.number, result), stopping)
-    if outcome.state != "paused":  # last: until a trial is over, a new worker goes on from there
-        pruned_start.tidy(directory)
     return outcome.state
 
 

@@ -82,10 +82,4 @@ def _plan_of(study: Study, child: Trial) -> TrainingPlan:
         trial = study.trial(trial.lineage.parent_trial)
     if trial.lineage is None:
         plan = TrainingPlan.from_json(dict(trial.plan))
-    return plan.with_(
-        distillation=0.0,
-        hidden_distillation=0.0,
-        lora_rank=0,
-        rate_share=None,
-        quantization_aware=bool(child.plan.get("quantization_aware", False)),
-    )
+    return plan.with_(quantization_aware=bool(child.plan.get("quantization_aware", False)))

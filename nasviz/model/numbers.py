@@ -11,27 +11,22 @@ from torch import Tensor
 from nasviz.errors import InputError
 
 # By their names in a safetensors file.
-READ_TYPES = {
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
+_READ_TYPES = ("F16", "BF16", "F32", "F64")
 
 
 def check_type(path: Path, name: str, stored_type: str) -> None:
-    """Raise `InputError` unless weights of that type are computed with here."""
-    if stored_type not in READ_TYPES:
+    """Raise `InputError` unless weights of that type, as safetensors names it, are read here."""
+    if stored_type not in _READ_TYPES:
         raise InputError(
             f"{path}: {name!r} is stored as {stored_type}; weights are read as "
-            f"{', '.join(READ_TYPES)}: store it so"
+            f"{', '.join(_READ_TYPES)}: store it so"
         )
 
 
-def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+def check_finite(place: Path, weights: Mapping[str, Tensor]) -> None:
     """Raise `InputError` where a weight is infinite or no number."""
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
             raise InputError(
-                f"{path}: {name!r} holds numbers that are not finite; train again or copy it anew"
+                f"{place}: {name!r} holds numbers that are not finite; train again or copy it anew"
             )

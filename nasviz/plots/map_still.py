@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 from nasviz.plots.axis import Axis
 from nasviz.plots.density import count_cells, grid_over
 from nasviz.plots.pens import Pen, PngPen, SvgPen
-from nasviz.plots.still_legend import (
-    ROW,
-    diamond,
-    draw_arrow,
-    draw_dashes,
-    draw_legend,
-    legend_rows,
-)
+from nasviz.plots.still_legend import ROW, draw_legend, legend_rows
+from nasviz.plots.still_signs import CHARACTER, diamond, draw_arrow, draw_dashes
 from nasviz.plots.theme import BLUE, GOLD, GREEN, INK, LINE, PAGE, SOFT, VERMILLION
 
 _CELL = 4.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 12.0, 57.0
 _FEW, _MANY = np.array([0, 114, 178, 33]), np.array([0, 68, 122, 235])
-_CHARACTER = 6.6  # a generous width of one at 12 px
 _CLEAR = 9.0  # between a point and the end of what ties it to another
 _SHORTEST = 4.0  # of a tie: nearer points lie on each other
 
@@ -179,7 +172,7 @@ class _Picture:
         taken = [(x - 7, x + 7, y) for _, x, y in seen]
         for mark, x, y in seen:
             self.pen.area(diamond((x, y), 6), GOLD, PAGE)
-            start, end = x + 8, x + 12 + len(mark.label) * _CHARACTER
+            start, end = x + 8, x + 12 + len(mark.label) * CHARACTER
             crossed = [each for each in taken if abs(y - each[2]) < 14]
             if end < self.right and all(start > each[1] or end < each[0] for each in crossed):
                 taken.append((start, end, y))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nasviz.plots.pens import Pen, Place
-from nasviz.plots.theme import BLUE, CLOUD, GOLD, GREEN, INK, PAGE, SOFT, VERMILLION
+from nasviz.plots.still_signs import CHARACTER, diamond, draw_arrow, draw_dashes
+from nasviz.plots.theme import BLUE, CLOUD, GOLD, GREEN, PAGE, SOFT, VERMILLION
 
 ROW = 17.0  # from one row's baseline to the next
-_CHARACTER = 6.6  # a generous width of one at 12 px
 _SWATCH = 18.0
 _GAP = 16.0
 
@@ -25,7 +25,7 @@ _NAMES = {
 
 
 def legend_rows(kinds: Sequence[str], width: float) -> list[list[str]]:
-    """Return `kinds` in the legend's order, in rows that are no wider than `width`.
+    """Return `kinds` in the legend's order, in rows no wider than `width`, unless one kind is.
 
     >>> legend_rows(["landmark", "trained", "few"], 300.0)
     [['few'], ['trained', 'landmark']]
@@ -51,14 +51,8 @@ def draw_legend(pen: Pen, rows: Sequence[Sequence[str]], place: Place) -> None:
             across += _wide(kind) + _GAP
 
 
-def diamond(place: Place, reach: float) -> list[Place]:
-    """Return the corners of the sign of a known model."""
-    x, y = place
-    return [(x, y - reach), (x + reach, y), (x, y + reach), (x - reach, y)]
-
-
 def _wide(kind: str) -> float:
-    return _SWATCH + len(_NAMES[kind]) * _CHARACTER
+    return _SWATCH + len(_NAMES[kind]) * CHARACTER
 
 
 def _draw_swatch(pen: Pen, kind: str, place: Place) -> None:
@@ -77,32 +71,3 @@ def _draw_swatch(pen: Pen, kind: str, place: Place) -> None:
         draw_dashes(pen, (x - 8, y), (x + 8, y))
     else:
         pen.circle(place, 4.5, VERMILLION if kind == "trained" else PAGE, VERMILLION, 1.6)
-
-
-def draw_arrow(pen: Pen, start: Place, end: Place) -> None:
-    """Draw a line with a head at its end."""
-    along, side = _directions(start, end)
-    pen.line([start, _moved(end, along, -4.0)], INK, 1.6)
-    back = _moved(end, along, -8.0)
-    pen.area([end, _moved(back, side, 4.0), _moved(back, side, -4.0)], INK)
-
-
-def draw_dashes(pen: Pen, start: Place, end: Place) -> None:
-    """Draw a dashed line."""
-    along, _ = _directions(start, end)
-    length = abs(complex(end[0] - start[0], end[1] - start[1]))
-    at = 0.0
-    while at < length:
-        pen.line([_moved(start, along, at), _moved(start, along, min(length, at + 5.0))], INK, 1.6)
-        at += 9.0
-
-
-def _directions(start: Place, end: Place) -> tuple[Place, Place]:
-    """Return the unit vectors along a line and across it."""
-    step = complex(end[0] - start[0], end[1] - start[1])
-    step /= abs(step)
-    return (step.real, step.imag), (-step.imag, step.real)
-
-
-def _moved(place: Place, direction: Place, reach: float) -> Place:
-    return place[0] + reach * direction[0], place[1] + reach * direction[1]

@@ -65,7 +65,7 @@ class Field:
         whole = self.kind in ("integer", "integers")
         wanted = "a whole number" if whole else "a number"
         number = _plain_number(value)
-        if number is None or not math.isfinite(number):
+        if number is None or not _is_finite(number):
             raise InputError(f"{where}{self.name}={value!r} is not {wanted}{self._range()}")
         if whole and number != int(number):
             raise InputError(f"{where}{self.name}={value!r} is not {wanted}{self._range()}")
@@ -80,6 +80,13 @@ class Field:
         if self.low is None or self.high is None:
             return ""
         return f" from {_written(self.low)} to {_written(self.high)}"
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def _written(bound: float) -> str:

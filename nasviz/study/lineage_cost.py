@@ -18,7 +18,7 @@ class LineageCost:
     """Training FLOPs and seconds of a trial and of all that it was made from.
 
     `own_…` are the trial's healing, what its teacher computed and the cutting included (of FLOPs,
-    those of measuring importance and of a search of its layers);
+    those of finding which parts go, what layers become, and which weights are zero);
     `parent_…` the parent's whole cost, its own parents' included: None where the parent is no trial
     of the study, so that nobody knows. `children` counts the parent's complete pruned trials, this
     one at the least: the parent is trained once for all of them.

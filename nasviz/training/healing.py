@@ -18,10 +18,9 @@ KEPT = "kept.json"
 
 LORA_RANK = 8
 
-# Of the usual rate, where weights became zeros, or are rounded, and no part was taken away. What
-# came of it, and of `rate_share`, stands in CHANGELOG.md.
-WITH_ZEROS = 0.3
-IN_FEW_BITS = 0.1
+# Of the usual rate, and as much at the least where weights became zeros. What came of these stands
+# in CHANGELOG.md.
+_LEAST, _WITH_ZEROS = 0.1, 0.3
 
 # What a way of healing changes of a plan, unless the plan says it already.
 _WAYS: Mapping[Heal, Mapping[str, Value]] = MappingProxyType(
@@ -70,17 +69,19 @@ def healing_plan(plan: TrainingPlan, heal: Heal) -> TrainingPlan:
     return plan.with_(**changes)
 
 
-def rate_share(rise: float) -> float:
+def rate_share(rise: float, *, zeros: bool = False) -> float:
     """Return at which share of the usual rate a model heals that a cut made worse by `rise`.
 
-    `rise` is in bits per byte. Where little was lost, the whole rate would first take apart what is
-    there; where much was, a low one doesn't get far. The root of the rise lies near the best of
-    `tests/benchmarks/healing_rates.py` from 0.02 to 2 bits.
+    `rise` is in bits per byte; `zeros` says that weights were set to zero after it. Where little
+    was lost, the whole rate would first take apart what is there; where much was, a low one doesn't
+    get far. The root of the rise lies near the best of `tests/benchmarks/healing_rates.py` from
+    0.02 to 2 bits.
 
     >>> [rate_share(rise) for rise in (-0.1, 0.04, 0.25, 3.0)]
     [0.1, 0.2, 0.5, 1.0]
     """
-    return min(1.0, max(0.1, math.sqrt(max(0.0, rise))))
+    least = _WITH_ZEROS if zeros else _LEAST
+    return min(1.0, max(least, math.sqrt(max(0.0, rise))))
 
 
 def gentle_plan(plan: TrainingPlan, share: float) -> TrainingPlan:

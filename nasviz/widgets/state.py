@@ -41,6 +41,11 @@ class StudySnapshot:
     worker: WorkerState = "none"
     problem: str = ""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it is stored and by what name: the same for no other study."""
+        return self.url, self.name
+
     def trial(self, number: int | None) -> Trial | None:
         """Return the trial of that number, or None."""
         return next((each for each in self.trials if each.number == number), None)

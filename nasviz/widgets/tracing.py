@@ -23,7 +23,7 @@ class Tracing:
         self.state = state
         self._study = study
         self._jobs = WaitingJobs("nasviz-exits", self._failed)
-        self._shown: tuple[str, int] | None = None
+        self._shown: tuple[tuple[str, str], int] | None = None
 
     def start(self) -> None:
         """Follow the study and the selection."""
@@ -38,8 +38,8 @@ class Tracing:
 
     def _read(self) -> None:
         state = self.state
-        url, trial = state.study.url, trial_with_exits(state.study.trials, state.selection)
-        wanted = None if trial is None else (url, trial.number)
+        place, trial = state.study.place, trial_with_exits(state.study.trials, state.selection)
+        wanted = None if trial is None else (place, trial.number)
         if wanted == self._shown:
             return
         self._shown, state.exits_problem = wanted, ""

@@ -165,7 +165,7 @@ class Work:
             return
         shown = state.study
         anchored = (
-            *(shown.url, shown.name, shown.count("complete")),
+            *(*shown.place, shown.count("complete")),
             *(state.corpus, state.facts, state.plan.budget),
         )
         if anchored == self._anchored:

@@ -22,7 +22,7 @@ from nasviz.study.trial import Trial
 PARENT = Candidate(Architecture(4, 64, 2, 256, 64))
 SMALL = Candidate(Architecture(2, 64, 2, 256, 64))
 TINY = Candidate(Architecture(1, 64, 2, 256, 64))
-PLAN = TrainingPlan(tokens=1_000_000, learning_rate=0.01, seed=3, threads=1)
+PLAN = TrainingPlan(tokens=1_000_000, learning_rate=0.01, rate_share=0.5, seed=3, threads=1)
 
 
 @pytest.fixture
@@ -110,7 +110,8 @@ def test_a_twin_learns_as_the_parent_did_for_what_the_child_cost(study: Study) -
     assert (twin.lineage, twin.twin_of, twin.origin) == (None, child.number, "twin")
     plan = TrainingPlan.from_json(dict(twin.plan))
     assert plan.budget == ("flops", 9.5e9)
-    assert plan.learning_rate == TrainingPlan.from_json(dict(parent.plan)).learning_rate
+    parents = TrainingPlan.from_json(dict(parent.plan))
+    assert (plan.learning_rate, plan.rate_share) == (parents.learning_rate, parents.rate_share)
     assert not plan.needs_parent
     assert twin_flops(study, child, "share") == 1.5e9 + 8e9 / 2
     assert twin_flops(study, child, "healing") == 1.5e9

@@ -158,16 +158,22 @@ def test_the_still_picture_joins_a_parent_its_child_and_the_childs_twin(
     marks = [Mark(name, name, "trained", values) for name, values in places.items()]
     shown.set_marks([*marks, Mark("preset-a", "gpt", "landmark", places["trial-0"])])
     assert "pruned from" not in shown.still()
-    strokes = shown.still().count("<path")
+    before = shown.still()
+    shown.ties = [{"from": "trial-0", "to": "trial-1", "kind": "pruned"}]
+    arrow = shown.still()
+    assert "pruned from" in arrow
+    assert "twin from scratch" not in arrow
+    assert arrow.count("<path") == before.count("<path") + 2 * 2  # line and head, there and below
     shown.ties = [
-        {"from": "trial-0", "to": "trial-1", "kind": "pruned"},
+        *shown.ties,
         {"from": "trial-1", "to": "trial-2", "kind": "twin"},
         {"from": "trial-1", "to": "trial-9", "kind": "twin"},  # of a trial that isn't on the map
     ]
-    picture = shown.still()
-    assert "pruned from" in picture
-    assert "twin from scratch" in picture
-    assert picture.count("<path") > strokes + 4 + 2  # lines, heads and dashes, here and below
+    twin = shown.still()
+    assert "twin from scratch" in twin
+    assert twin.count("<path") > arrow.count("<path") + 2, "dashes, there and two below"
+    shown.ties = [each for each in shown.ties if each["to"] != "trial-9"]
+    assert shown.still().count("<path") == twin.count("<path")
     (tmp_path / "map.png").write_bytes(shown.png())
     with Image.open(tmp_path / "map.png") as drawn:
         assert drawn.size == (2000, 1280)

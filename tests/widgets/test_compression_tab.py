@@ -170,7 +170,8 @@ def test_a_parent_chosen_in_one_study_is_not_chosen_in_another(tmp_path: Path) -
     tab = Tab(tmp_path, PARENT, other)
     tab.tab.chooser.values = {"parent": 5}
     assert "trial 5" in tab.tab.head.value
-    tab.state.study = StudySnapshot("other", "sqlite:///other.db", (PARENT, other))
+    url = tab.state.study.url  # one file holds several studies
+    tab.state.study = StudySnapshot("other", url, (PARENT, other))
     assert tab.tab.chooser.values == {"parent": None}
     assert "trial 3" in tab.tab.head.value, "the selection's again"
 

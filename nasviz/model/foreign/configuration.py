@@ -61,7 +61,7 @@ def _gpt2(c: Configuration) -> Sizes:
         "n_layers": _required(c, "n_layer"),
         "d_model": width,
         "n_heads": _required(c, "n_head"),
-        "d_ff": c.get("n_inner") or (4 * width if isinstance(width, int) else width),
+        "d_ff": c.get("n_inner") or (4 * width if _is_number(width) else width),
         "context_length": _required(c, "n_positions"),
         "position": "learned",
         "norm": "layernorm",
@@ -147,9 +147,12 @@ def _activation(c: Configuration, key: str, default: str, *, gated: bool) -> Siz
 
 
 def _share(width: Any, heads: Any) -> Any:
-    """Return the width of a head; of what are no sizes, the width, which is then refused."""
-    sizes = isinstance(width, int) and isinstance(heads, int) and heads > 0
-    return width // heads if sizes else width
+    """Return the width of a head; of what are no sizes, the width, which is refused by its name."""
+    return width // heads if _is_number(width) and _is_number(heads) and heads > 0 else width
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _ABSENT: Any = object()

@@ -60,14 +60,17 @@ def load_foreign(directory: str | Path, order: Sequence[int] | None = None) -> T
                 weights[name] = weights[name][torch.tensor(order)]
     with torch.device("meta"):
         model = Transformer(architecture)
-    model.load_state_dict(
-        {name: tensor.float().contiguous() for name, tensor in weights.items()}, assign=True
-    )
+    # Copies, as in `load_checkpoint`; each of the file's own tensors is let go as it is copied.
+    ours = {
+        name: weights.pop(name).to(torch.float32, copy=True).contiguous() for name in list(weights)
+    }
+    check_finite(folder, ours)
+    model.load_state_dict(ours, assign=True)
     return model.eval()
 
 
 def check_foreign(directory: str | Path) -> None:
-    """Raise `InputError` where `load_foreign` would; reads what the files list, and no weights."""
+    """Raise `InputError` where `load_foreign` would for what the files list; reads no weights."""
     _weights(Path(directory), _listed_in_file)
 
 
@@ -147,28 +150,25 @@ def _tensors(folder: Path, read: Callable[[Path], Weights]) -> Weights:
 
 
 def _of_file(path: Path) -> Weights:
-    _listed_in_file(path)
     with safe_open(path, framework="pt", device="cpu") as stored:
-        # Copies, as in `load_checkpoint`: a sum's last bit depends on where its terms lie.
-        weights = {name: stored.get_tensor(name).clone() for name in _names(stored)}
-    check_finite(path, weights)
-    return weights
+        return {name: stored.get_tensor(name) for name in _checked_names(path, stored)}
 
 
 def _listed_in_file(path: Path) -> Weights:
     """Return tensors without memory, of the shapes that the file's head lists."""
     with safe_open(path, framework="pt", device="cpu") as stored:
-        for name in _names(stored):
-            check_type(path, name, stored.get_slice(name).get_dtype())
         return {
             name: torch.empty(stored.get_slice(name).get_shape(), device="meta")
-            for name in _names(stored)
+            for name in _checked_names(path, stored)
         }
 
 
-def _names(stored: Any) -> list[str]:
-    """Return the names of a file's weights; its buffers are of other types, and are not read."""
-    return [name for name in stored.keys() if not name.endswith(_BUFFERS)]  # noqa: SIM118
+def _checked_names(path: Path, stored: Any) -> list[str]:
+    """Return the names of a file's weights, all of a type that is read; buffers are left out."""
+    names = [name for name in stored.keys() if not name.endswith(_BUFFERS)]  # noqa: SIM118
+    for name in names:
+        check_type(path, name, stored.get_slice(name).get_dtype())
+    return names
 
 
 def _no_weights(folder: Path) -> InputError:

@@ -78,12 +78,12 @@ class RoadsComparison:
         None where the roads don't cross: where it is behind even with the whole parent's compute,
         or ahead with the healing's alone.
         """
-        return [
-            None
-            if run.from_new_leads(target)
-            else overtaken_at(self.pruned_road(seed, target), self.scratch_road(seed, target))
-            for seed, run in self.runs.items()
-        ]
+        return [self._crossing(seed, target) for seed in self.runs]
+
+    def _crossing(self, seed: int, target: str) -> float | None:
+        if self.runs[seed].from_new_leads(target):
+            return None
+        return overtaken_at(self.pruned_road(seed, target), self.scratch_road(seed, target))
 
     def crossing(self, target: str) -> Interval | None:
         """Return the geometric mean of the crossings with its interval; None where a seed has none.

@@ -58,8 +58,8 @@ class CompressionTab:
         self._compressing = compressing
         self._appraising = Appraising(appraiser, self._told)
         self._lock = threading.RLock()
-        self._parent: tuple[str, int] | None = None  # whose parts are on show
-        self._offered_of = ""  # the study whose trials the chooser offers
+        self._parent: tuple[tuple[str, str], int] | None = None  # whose parts are on show
+        self._offered_of = ("", "")  # the study whose trials the chooser offers
         self._reading: ParentReading | None = None
         self._bits: dict[Kept, float] = {}  # by what is kept of the parent
         self._pass_s: float | None = None
@@ -99,7 +99,7 @@ class CompressionTab:
         with self._lock:
             self._offer()
             trial = self._wanted()
-            wanted = None if trial is None else (self.state.study.url, trial.number)
+            wanted = None if trial is None else (self.state.study.place, trial.number)
             if wanted != self._parent:
                 self._parent = wanted
                 self._let_go()
@@ -120,9 +120,9 @@ class CompressionTab:
             (None, *(each.number for each in offered)), ("the selection", *names),
         )  # fmt: skip
         chosen = self.chooser.values.get("parent")
-        if chosen not in knob.values or self._offered_of != self.state.study.url:
+        if chosen not in knob.values or self._offered_of != self.state.study.place:
             chosen = None  # a number of another study is another trial
-        self._offered_of = self.state.study.url
+        self._offered_of = self.state.study.place
         if [knob.to_json()] != self.chooser.knobs or self.chooser.values != {"parent": chosen}:
             self.chooser.show_rows([knob], {"parent": chosen})
 

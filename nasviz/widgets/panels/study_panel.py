@@ -53,7 +53,7 @@ def offers(found: Sequence[FoundStudy], shown: StudySnapshot) -> list[dict[str, 
             "name": study.name,
             "label": study_label(study.url, study.name),
             "note": plural(study.n_trials, "trial"),
-            "current": (study.url, study.name) == (shown.url, shown.name),
+            "current": (study.url, study.name) == shown.place,
         }
         for study in found
     ]

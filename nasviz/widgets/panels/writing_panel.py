@@ -42,7 +42,7 @@ class WritingPanel:
         self._authoring = authoring
         self._in_hand = hand
         self._lock = threading.RLock()
-        self._trial: tuple[str, int] | None = None  # whose texts are on show
+        self._trial: tuple[tuple[str, str], int] | None = None  # whose texts are on show
         self._author: Hand | None = None  # what wrote the text on show
         self._asked: Asked | None = None  # what it was asked
         self._written = Written()
@@ -108,8 +108,8 @@ class WritingPanel:
                 self.progress.value = Html("")
             self._check()
 
-    def _key(self, hand: Hand | None) -> tuple[str, int] | None:
-        return None if hand is None else (self.state.study.url, hand.trial.number)
+    def _key(self, hand: Hand | None) -> tuple[tuple[str, str], int] | None:
+        return None if hand is None else (self.state.study.place, hand.trial.number)
 
     def _forget(self) -> None:
         """Take texts off the page."""
