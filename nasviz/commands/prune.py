@@ -178,8 +178,6 @@ def _sparsity(arguments: argparse.Namespace) -> Sparsity | None:
 
     if arguments.sparsity is None:
         return None
-    if arguments.rounds != 1:
-        raise InputError(f"--rounds {arguments.rounds} is for parts; --sparsity sets zeros at once")
     return Sparsity(arguments.sparsity, arguments.importance)
 
 

@@ -72,6 +72,10 @@ def check_target(arguments: argparse.Namespace) -> None:
     if not sizes and not limits and arguments.heal_for_bits is None:
         possible = ", ".join(map(_flag, (*_SIZES, *_LIMITS, "heal_for_bits")))
         raise InputError(f"say what is left: {possible}")
+    if arguments.rounds != 1 and not limits and sizes in ([], ["--sparsity"]):
+        raise InputError(
+            f"--rounds {arguments.rounds} takes parts away in rounds, and here no part goes; drop it"
+        )
     of_parts = PRUNING_FIELDS["importance"].choices
     by_method(arguments.importance)  # refuses a name that is none
     if arguments.per_layer is not None and arguments.importance not in of_parts:

@@ -516,7 +516,9 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert "with the layers' weights in 8 bits, its parent without" in capsys.readouterr().out
     assert main(["prune", "0", "--study", trained.url]) == 2
     assert "say what is left: --keep-layers" in capsys.readouterr().err
-    assert main([*zeros, "--rounds", "2", "--study", trained.url]) == 2
+    for whole in (zeros, bits):
+        assert main([*whole, "--rounds", "2", "--study", trained.url]) == 2
+        assert "takes parts away in rounds, and here no part goes" in capsys.readouterr().err
     assert main([*zeros[:3], "2:3", "--study", trained.url]) == 2
     assert "whole blocks of 3 inputs, and d_model=20" in capsys.readouterr().err
 
