@@ -74,7 +74,7 @@ def check_target(arguments: argparse.Namespace) -> None:
         raise InputError(f"say what is left: {possible}")
     if arguments.rounds != 1 and not limits and sizes in ([], ["--sparsity"]):
         raise InputError(
-            f"--rounds {arguments.rounds} takes parts away in rounds, and here no part goes; drop it"
+            f"--rounds {arguments.rounds} takes parts away, and here no part goes; drop it"
         )
     of_parts = PRUNING_FIELDS["importance"].choices
     by_method(arguments.importance)  # refuses a name that is none

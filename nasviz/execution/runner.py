@@ -31,6 +31,7 @@ from nasviz.study import queue
 from nasviz.study.lineage_cost import training_flops_per_token
 from nasviz.study.study import Study
 from nasviz.study.trial import Trial
+from nasviz.training import resume
 from nasviz.training.engine import join_processes, leave_processes, load_deepspeed
 from nasviz.training.plan import TrainingPlan
 from nasviz.training.threads import idle_cores
@@ -52,6 +53,13 @@ def close() -> None:
     leave_processes()
 
 
+def tidy_cancelled(study: Study) -> None:
+    """Let go of what cancelled trials would have gone on from: some were while no worker was by."""
+    for trial in study.trials(states=("cancelled",)):
+        pruned_start.tidy(study.directory(trial.number))
+        resume.forget(study.directory(trial.number))
+
+
 def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
     """Train a claimed trial and store what comes of it: a result, or a failure with its reason.
 
@@ -61,6 +69,7 @@ def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
     log.info("trial %d: %s", trial.number, trial.candidate.architecture.title)
     reporter = Reporter(study, trial.number)
     control = Control(study, trial.number, stopping)
+    state = "failed"
     try:
         state = _train(study, trial, reporter, control, stopping)
     except NasvizError as error:
@@ -72,9 +81,8 @@ def run_trial(study: Study, trial: Trial, stopping: Callable[[], bool]) -> None:
         _fail(study, trial, reporter, f"{type(error).__name__}: {error}", stopping)
     else:
         _stored(lambda: _settle(study, trial, state, stopping()), stopping)
-        if state == "paused":
-            return  # to go on from what is there
-    pruned_start.tidy(study.directory(trial.number))
+    if state != "paused":
+        pruned_start.tidy(study.directory(trial.number))
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -45,10 +45,11 @@ class WorkerProcess:
         beats = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beats.start()
         # Everything heavy is loaded here, once, so that a trial's first step comes at once.
-        from nasviz.execution.runner import close, run_trial, warm_up
+        from nasviz.execution.runner import close, run_trial, tidy_cancelled, warm_up
 
         warm_up()
         queue.mend_mirror(self.study)
+        tidy_cancelled(self.study)
         self.state = "idle"
         log.info("ready: worker %d of %s", self.number, self.study)
         idle_since = time.monotonic()

@@ -17,7 +17,7 @@ from nasviz.corpus.corpus import open_corpus
 from nasviz.corpus.tokenized import tokenize_by
 from nasviz.corpus.tokenizer import Tokenizer
 from nasviz.cost.estimate import estimate
-from nasviz.errors import InputError
+from nasviz.errors import InputError, RunError
 from nasviz.evaluation.scoring import score
 from nasviz.evaluation.sparsity import density
 from nasviz.execution import finish, pruned_start
@@ -25,7 +25,7 @@ from nasviz.execution.parents import find_parent
 from nasviz.execution.prune import checked_order
 from nasviz.execution.prune_target import fewer_layers
 from nasviz.execution.results import KEYS
-from nasviz.execution.runner import run_trial
+from nasviz.execution.runner import run_trial, tidy_cancelled
 from nasviz.execution.worker import IDLE_VARIABLE, living_worker, stop_worker
 from nasviz.model.checkpoint import load_checkpoint, save_checkpoint
 from nasviz.model.dynamic.weight_quantization import quantized
@@ -280,6 +280,35 @@ def test_a_pruned_trial_that_was_paused_goes_on_without_pruning_again(trained: S
     assert again.result["pruned"]["seconds"] == 123.0
 
 
+def test_what_a_trial_would_have_gone_on_from_is_let_go_of_when_it_is_cancelled(
+    trained: Study,
+) -> None:
+    number = add_pruned(trained, 0, TARGET, PLAN.with_(steps=60)).number
+    trial = queue.claim(trained, worker=1)
+    assert trial is not None
+    asked = iter([False] * 3)
+    run_trial(trained, trial, lambda: next(asked, True))
+    folder = trained.directory(number)
+    tidy_cancelled(trained)
+    assert {"pruned", "unfinished"} <= {each.name for each in folder.iterdir()}, "it only waits"
+    trained.request(number, "cancel")
+    assert trained.trial(number).state == "cancelled"
+    tidy_cancelled(trained)
+    assert not {"pruned", "unfinished"} & {each.name for each in folder.iterdir()}
+
+
+def test_a_failed_trial_leaves_no_model_that_it_was_to_start_from(
+    trained: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_order: Any, **_more: Any) -> None:
+        raise RunError("the machine is gone")
+
+    monkeypatch.setattr("nasviz.execution.runner.train_candidate", fails)
+    number = add_pruned(trained, 0, TARGET, PLAN).number
+    assert worked(trained).state == "failed"
+    assert not (trained.directory(number) / "pruned").exists()
+
+
 def test_parts_chosen_by_hand_are_the_parts_that_stay(trained: Study) -> None:
     # In each layer other heads and other units than their importance would choose alike.
     kept = Kept.of(
@@ -518,7 +547,7 @@ def test_the_command_prints_json_lines_and_last_the_result(
     assert "say what is left: --keep-layers" in capsys.readouterr().err
     for whole in (zeros, bits):
         assert main([*whole, "--rounds", "2", "--study", trained.url]) == 2
-        assert "takes parts away in rounds, and here no part goes" in capsys.readouterr().err
+        assert "takes parts away, and here no part goes" in capsys.readouterr().err
     assert main([*zeros[:3], "2:3", "--study", trained.url]) == 2
     assert "whole blocks of 3 inputs, and d_model=20" in capsys.readouterr().err
 
