@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nasviz.errors import InputError
@@ -23,9 +24,15 @@ def check_corpus(corpus: str | os.PathLike[str]) -> None:
 def check_plan(plan: TrainingPlan) -> None:
     """Raise `InputError` for a plan that asks more of this machine than it has.
 
-    Precisions that its device doesn't compute in, and more processes than it has devices. Torch,
-    which knows, loads only for a plan that names one of them.
+    A package that isn't installed, precisions that its device doesn't compute in, and more
+    processes than it has devices. Torch, which knows, loads only for a plan that names one of the
+    last two.
     """
+    if plan.lora_rank and find_spec("peft") is None:
+        raise InputError(
+            "low-rank adapters (lora) need the package peft, which is not installed: "
+            "pip install peft"
+        )
     if plan.precision in ("auto", "fp32") and plan.devices == 1:
         return
     from nasviz.training.engine import check_devices, settle_precision

@@ -101,7 +101,7 @@ def new_figure(
 
 def refresh(drawn: Figure, content: Content) -> None:
     """Bring a figure to `content`: put it in `FigureView.hold()` and it is one message."""
-    _place(drawn.x_range, drawn.xaxis[0], drawn.xgrid[0], content.x, wanted=7)
+    _place(drawn.x_range, drawn.xaxis[0], drawn.xgrid[0], content.x, wanted=5)
     _place(drawn.y_range, drawn.yaxis[0], drawn.ygrid[0], content.y, wanted=5)
     # Not `select_one`, which walks every model of the figure for each part: 30 ms a time.
     parts: dict[str, Any] = {part.name: part for part in drawn.renderers if part.name is not None}

@@ -32,7 +32,8 @@ def add_adapters(model: Transformer, rank: int, seed: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise InputError(
-            "lora_rank needs the package peft, which is not installed; pip install 'nasviz[lora]'"
+            "low-rank adapters (lora) need the package peft, which is not installed: "
+            "pip install peft"
         ) from None
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=_MATRICES)
     with torch.random.fork_rng(devices=[]):

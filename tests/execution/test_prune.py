@@ -480,6 +480,16 @@ def test_a_wrong_parent_or_target_is_refused_before_anything_is_stored(
         add_pruned(trained, waiting, TARGET)
 
 
+def test_adapters_without_their_package_are_refused_before_anything_is_stored(
+    trained: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_trials = len(trained)
+    monkeypatch.setattr("nasviz.execution.check.find_spec", lambda _name: None)
+    with pytest.raises(InputError, match="need the package peft, which is not installed: pip"):
+        add_pruned(trained, 0, TARGET, PLAN, heal="lora")
+    assert len(trained) == n_trials
+
+
 def test_a_parent_that_went_away_meanwhile_is_the_trials_failure(
     trained: Study, tmp_path: Path, corpus: str
 ) -> None:

@@ -23,25 +23,23 @@ def test_a_band_goes_from_the_best_to_the_worst_seed_and_the_line_is_their_mean(
 
 
 def test_every_seed_is_a_point_with_its_figures() -> None:
-    points = roads_content(RECORD).sources["new points"]
-    assert points["x"].tolist() == [1e9, 4e9, 9e9] * 2
+    content = roads_content(RECORD)
+    points = content.sources["new points"]
+    assert content.x.label == "training compute in GFLOP (log)"
+    assert points["x"].tolist() == [1, 4, 9] * 2
     assert points["y"].tolist() == [3.0, 2.6, 2.4, 3.2, 2.8, 2.5]
     assert points["label"][5] == "new: 2.5000 bits per byte, 9\N{NO-BREAK SPACE}GFLOP"
 
 
 def test_the_crossing_is_marked_where_there_is_one() -> None:
     content = roads_content(RECORD)
-    assert content.sources["crossing"]["x"] == [6e9]
+    assert content.sources["crossing"]["x"] == [6]
     assert content.sources["crossing"]["low"] == [content.y.low]
-    assert content.sources["crossing label"]["label"] == [
-        "as good from 6\N{NO-BREAK SPACE}GFLOP on"
-    ]
-    assert content.sources["crossing label"]["side"] == ["right"]
-    early = roads_content(Roads(RECORD.roads, 2e9))
-    assert early.sources["crossing label"]["side"] == ["left"]
     never = roads_content(Roads(RECORD.roads))
     assert never.sources["crossing"]["x"] == []
-    assert never.sources["crossing label"]["label"] == []
+    drawn = draw_all_roads({"half": RECORD, "narrow": Roads(RECORD.roads)})
+    titles = [each.title.text for each, *_ in drawn.children]
+    assert titles == ["half\nas good from 6\N{NO-BREAK SPACE}GFLOP on", "narrow"]
 
 
 def test_seeds_whose_compute_differs_by_rounding_are_one_road() -> None:

@@ -274,8 +274,10 @@ def test_a_choice_that_no_model_can_have_says_why_and_can_not_be_healed(tmp_path
     assert child.heal.disabled
     tab.press("head", 0, 1)
     assert child.problem.value == ""
+    assert child.heal.disabled, "nothing is taken away"
+    tab.press("layer", 0)
     assert not child.heal.disabled
-    for layer in range(4):
+    for layer in range(1, 4):
         tab.press("layer", layer)
     assert child.heal.disabled
     assert child.problem.value
@@ -335,6 +337,28 @@ def test_choices_are_scored_as_they_are_made_where_a_pass_is_quick(
     order = tab.process.ordered[-1]
     assert isinstance(order, ScoreOrder)
     assert order.kept == tab.kept()
+
+
+def test_of_a_parent_measured_earlier_a_choice_is_scored_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[Callable[[], None]] = []
+
+    class Later:
+        def __init__(self, _seconds: float, act: Callable[[], None]) -> None:
+            self.start = lambda: rested.append(act)
+
+        def cancel(self) -> None:
+            rested.clear()
+
+    monkeypatch.setattr(compression_tab.threading, "Timer", Later)
+    plain = Tab(tmp_path, PARENT)
+    plain.press("layer", 0)
+    assert rested == [], "nobody asked torch to start"
+    tab = Tab(tmp_path, PARENT, measured={"activation": measured("activation")})
+    tab.press("layer", 0)
+    rested[0]()
+    assert [order.kept for order in tab.process.ordered] == [Kept.of(SIZES)], "the parent first"
 
 
 def test_a_dynamic_exit_of_as_many_layers_stands_beside_both(tmp_path: Path) -> None:

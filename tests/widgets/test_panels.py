@@ -45,7 +45,7 @@ from nasviz.widgets.panels.training_tab import (
     trial_status,
     written_samples,
 )
-from nasviz.widgets.panels.trials_tab import differences, trial_cells
+from nasviz.widgets.panels.trials_tab import TrialsTab, differences, trial_cells
 from nasviz.widgets.plan_rows import plan_knobs, plan_of, plan_values
 from nasviz.widgets.roofline_drawing import Roof, draw_roofline, phases
 from nasviz.widgets.state import ExplorerState, StudySnapshot
@@ -450,3 +450,21 @@ def test_a_comparison_shows_only_what_differs() -> None:
     assert "layers" in labels
     assert "embedding size" not in labels
     assert differences([trial(), trial()]) == []
+    plans = [{"flops": 101_418_270_720.0, "distillation": 1.0}, {"tokens": 20_000, "offload": True}]
+    planned = dict(differences([trial(plan=plan) for plan in plans]))
+    assert planned["planned flops"] == ["101\N{NO-BREAK SPACE}GFLOP", "–"]
+    assert planned["planned tokens"] == ["–", "20\N{NO-BREAK SPACE}k"]
+    assert planned["distillation"] == ["1", "–"]
+    assert planned["offload"] == ["–", "True"]
+    assert "tokens" not in planned, "what was trained is equal"
+
+
+def test_the_picked_trials_reason_stands_in_full_below_the_table() -> None:
+    reason = "x" * 400 + HOSTILE
+    state = ExplorerState(SearchSpace.laptop())
+    tab = TrialsTab(state, lambda _number, _request: None)
+    state.study = StudySnapshot("s", "u", (trial(state="failed", reason=reason),))
+    assert tab.reason.value == ""
+    tab.table.picked = trial().number
+    assert "failed: " + "x" * 400 + "&lt;" in tab.reason.value
+    assert HOSTILE not in tab.reason.value

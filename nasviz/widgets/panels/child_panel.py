@@ -99,7 +99,8 @@ class ChildPanel:
         whole = isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0
         mistake = "" if whole or way == "none" else "a whole number, 1 or more"
         self.knobs.errors = {"tokens": mistake} if mistake else {}
-        self.heal.disabled = self._sizes is None or bool(mistake)
+        nothing_goes = self._sizes is None or self._sizes[0] == self._sizes[1]
+        self.heal.disabled = nothing_goes or bool(mistake)
         self.heal.description = "Keep as it is cut" if way == "none" else "Heal"
 
 

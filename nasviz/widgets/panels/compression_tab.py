@@ -269,10 +269,16 @@ class CompressionTab:
             self._show_child()
             if self._rest is not None:
                 self._rest.cancel()
-            if self._pass_s is not None and self._pass_s <= QUICK_S:
+            if self._is_quick():
                 self._rest = threading.Timer(REST_S, self._score)
                 self._rest.daemon = True
                 self._rest.start()
+
+    def _is_quick(self) -> bool:
+        """Whether a choice is scored unasked: of a measured parent also where nothing is known."""
+        if self._pass_s is None:
+            return self._reading is not None and bool(self._reading.measured)
+        return self._pass_s <= QUICK_S
 
     def _show_child(self, problem: str = "") -> None:
         reading, choice = self._reading, self.parts.choice

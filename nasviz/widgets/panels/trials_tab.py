@@ -12,6 +12,7 @@ from nasviz.space.architecture import NAMES
 from nasviz.space.fields import FIELDS
 from nasviz.space.layer_sizes import one_by_one, span
 from nasviz.study.trial import Request, Trial
+from nasviz.training.fields import BUDGETS
 from nasviz.widgets.data_table import Cell, DataTable, TableColumn
 from nasviz.widgets.html import Html, bold, heading, table, tag, text
 from nasviz.widgets.origin_words import origin_words
@@ -55,10 +56,12 @@ class TrialsTab:
         self.table = DataTable(COLUMNS, title="Trials of the study", empty=_EMPTY)
         self.comparison = ipywidgets.HTML()
         self.actions = TrialActions(state, request)
-        self.view = ipywidgets.VBox([self.table, self.actions.view, self.comparison])
+        self.reason = ipywidgets.HTML()
+        self.view = ipywidgets.VBox([self.table, self.reason, self.actions.view, self.comparison])
         self.view.add_class("nv-column")
         self.view.add_class("nv-tall")
         self.table.observe(self._pick, names="picked")
+        self.table.observe(lambda _change: self._say_why(), names="picked")
         self.table.observe(lambda _change: self._compare(), names="compared")
         state.observe(lambda _change: self._show(), names="study")
         state.observe(lambda _change: self._mark(), names="selection")
@@ -72,6 +75,7 @@ class TrialsTab:
             self.table.picked, self.table.compared = None, []
         self.table.show({trial.number: trial_cells(trial) for trial in reversed(trials)})
         self._mark()
+        self._say_why()
         self._compare()
 
     def _pick(self, change: Any) -> None:
@@ -85,6 +89,15 @@ class TrialsTab:
         own = self.state.study.of(self.state.selection)
         if self.table.picked not in [trial.number for trial in own]:
             self.table.picked = own[0].number if own else None
+
+    def _say_why(self) -> None:
+        """Say in full why the picked trial ended: in its row there is little room."""
+        trial = self.state.study.trial(self.table.picked)
+        if trial is None or not trial.reason:
+            self.reason.value = Html("")
+            return
+        words = f"Trial {trial.number} {trial.state}: {trial.reason}"
+        self.reason.value = tag("p", text(words), css="nv-hint")
 
     def _compare(self) -> None:
         found = [self.state.study.trial(number) for number in self.table.compared]
@@ -171,9 +184,17 @@ def _flat(trial: Trial) -> dict[str, str]:
     if sizes.layer_sizes:
         record["heads of each layer"] = one_by_one(sizes.layer_sizes, "n_heads")
         record["feed-forward of each layer"] = one_by_one(sizes.layer_sizes, "d_ff")
-    record |= {_words(name): str(value) for name, value in trial.plan.items()}
+    record |= dict(_planned(name, value) for name, value in trial.plan.items())
     record["corpus"] = trial.corpus
     return record
+
+
+def _planned(name: str, value: Any) -> tuple[str, str]:
+    """Return what is planned in words: a budget is another figure than what it came to."""
+    label = f"planned {_words(name)}" if name in BUDGETS else _words(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return label, str(value)
+    return label, quantity(value, "FLOP" if name == "flops" else "")
 
 
 def _words(name: str) -> str:
