@@ -72,9 +72,7 @@ def notebook(open_for_all: Open, corpus: str, tmp_path_factory: pytest.TempPathF
     opened = explore(open_for_all, corpus, study.url, width=1600, height=1800)
     study.close()
     opened.eventually("explorer.selection is not None", True)
-    opened.page.add_style_tag(
-        content="* { transition: none !important; caret-color: transparent; }"
-    )
+    opened.page.add_style_tag(content=AT_ONCE)
     opened.page.wait_for_timeout(1 * SECOND)
     return opened
 
