@@ -69,9 +69,9 @@ class TrialsTab:
 
     def _show(self) -> None:
         study, trials = self.state.study, self.state.study.trials
-        if (study.url, study.name) != self._shown:
+        if study.place != self._shown:
             # Numbers mean other trials now.
-            self._shown = (study.url, study.name)
+            self._shown = study.place
             self.table.picked, self.table.compared = None, []
         self.table.show({trial.number: trial_cells(trial) for trial in reversed(trials)})
         self._mark()
